@@ -1,0 +1,55 @@
+# How every target of this project is built: one static library per folder, warnings on,
+# ccache and mold when the machine has them.
+
+find_program(CCACHE_PROGRAM ccache)
+if(CCACHE_PROGRAM)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE_PROGRAM})
+endif()
+find_program(MOLD_PROGRAM mold)
+if(MOLD_PROGRAM)
+  add_link_options(-fuse-ld=mold)
+endif()
+
+add_library(fractos_options INTERFACE)
+target_include_directories(fractos_options INTERFACE ${CMAKE_SOURCE_DIR})
+target_compile_options(fractos_options INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
+  $<$<BOOL:${FRACTOS_WERROR}>:-Werror>
+  $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety>)
+target_compile_definitions(fractos_options INTERFACE
+  FRACTOS_VERSION="${PROJECT_VERSION}"
+  $<$<BOOL:${FRACTOS_FAILPOINTS}>:FRACTOS_FAILPOINTS>)
+
+# fractos_library(base SOURCES a.cc b.cc DEPS absl::status): the static library of one folder.
+# The name is the folder's path with underscores; a folder with headers only names no sources.
+function(fractos_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
+  if(ARG_SOURCES)
+    add_library(fractos_${name} STATIC ${ARG_SOURCES})
+    target_link_libraries(fractos_${name} PUBLIC fractos_options ${ARG_DEPS})
+  else()
+    add_library(fractos_${name} INTERFACE)
+    target_link_libraries(fractos_${name} INTERFACE fractos_options ${ARG_DEPS})
+  endif()
+endfunction()
+
+# fractos_program(fractosctl SOURCES main.cc DEPS fractos_driver): lands in <build>/bin.
+function(fractos_program name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE fractos_options ${ARG_DEPS})
+endfunction()
+
+# fractos_test(unit_lib_base SOURCES ... DEPS ... [LABELS unit]): one gtest binary, one ctest entry.
+function(fractos_test name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;LABELS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE fractos_options ${ARG_DEPS} GTest::gmock GTest::gtest_main)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  target_compile_definitions(${name} PRIVATE FRACTOS_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
+                                             FRACTOS_BIN_DIR="${CMAKE_BINARY_DIR}/bin")
+  add_test(NAME ${name} COMMAND ${name})
+  if(ARG_LABELS)
+    set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}")
+  endif()
+endfunction()

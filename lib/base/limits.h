@@ -1,0 +1,29 @@
+// The bounds that FractOS keeps everywhere, each with a test at the bound.
+#ifndef FRACTOS_LIB_BASE_LIMITS_H_
+#define FRACTOS_LIB_BASE_LIMITS_H_
+
+#include <chrono>
+#include <cstddef>
+
+namespace fractos {
+
+inline constexpr size_t kMaxSteps = 256;  // of one run, refined ones included
+inline constexpr size_t kMaxInputs = 32;  // of one step
+inline constexpr size_t kMaxSpecBytes = 256 * 1024;
+inline constexpr size_t kMaxStepStatusBytes = 256;
+inline constexpr size_t kMaxMessageBytes = 4 * 1024 * 1024;
+inline constexpr size_t kMaxInlineValueBytes = 64 * 1024;   // larger values travel by reference
+inline constexpr size_t kMaxInlineOutputBytes = 16 * 1024;  // all of a run's outputs together
+inline constexpr size_t kMaxOperations = 64;                // of one adaptor
+inline constexpr size_t kMaxNameLength = 40;                // DNS-1035 labels
+inline constexpr size_t kDefaultMaxInFlight = 64;
+
+inline constexpr std::chrono::seconds kDefaultDeadline{60};
+inline constexpr std::chrono::hours kMaxDeadline{1};
+inline constexpr std::chrono::seconds kValueGrace{30};  // values live the deadline plus this
+inline constexpr std::chrono::seconds kHoldResend{2};   // a hold is sent again this often
+inline constexpr std::chrono::seconds kHoldWindow{4};   // holders get this long before a re-drive
+
+}  // namespace fractos
+
+#endif  // FRACTOS_LIB_BASE_LIMITS_H_

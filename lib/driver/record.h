@@ -1,0 +1,60 @@
+// The record of a run: what must outlast every process. Small, and never bytes of values.
+#ifndef FRACTOS_LIB_DRIVER_RECORD_H_
+#define FRACTOS_LIB_DRIVER_RECORD_H_
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "lib/protocol/message.h"
+
+namespace fractos {
+
+enum class RunPhase {
+  kPending,  // recorded, nothing sent
+  kRunning,
+  kFailing,    // a step failed for good: the error continuation runs
+  kSucceeded,  // the last three are the end
+  kFailed,
+  kCancelled,
+};
+
+// One run. Written whole, by compare-and-swap on its version.
+struct RunRecord {
+  RunId run;
+  std::string name;
+  RunPhase phase = RunPhase::kPending;
+  uint64_t redrive = 0;  // R: raised before anything is sent under it
+  int64_t start_us = 0;  // wall clock; the deadline counts from here
+  int64_t end_us = 0;
+  Failure failure;  // why it is Failing or Failed
+  StepPath failed_step;
+  std::map<StepPath, ResultPtr> steps;  // without inline bytes, refinements excepted
+};
+
+bool IsEnd(RunPhase phase);
+absl::string_view RunPhaseName(RunPhase phase);
+
+// A record as text (JSON), and back. InvalidArgument on anything else.
+std::string EncodeRecord(const RunRecord& record);
+absl::StatusOr<RunRecord> DecodeRecord(absl::string_view text);
+
+// Keeps records. Implementations block, and are called from one thread.
+class RecordStore {
+ public:
+  struct Versioned {
+    RunRecord record;
+    uint64_t version = 0;
+  };
+  virtual ~RecordStore() = default;
+  // NotFound when there is none.
+  virtual absl::StatusOr<Versioned> Load(const RunId& run) = 0;
+  // Durable when it returns OK. `version` 0 creates (AlreadyExists); else Aborted when the stored
+  // version is another one: somebody else drives the run. Returns the new version.
+  virtual absl::StatusOr<uint64_t> Write(const RunRecord& record, uint64_t version) = 0;
+};
+
+}  // namespace fractos
+
+#endif  // FRACTOS_LIB_DRIVER_RECORD_H_

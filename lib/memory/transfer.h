@@ -1,0 +1,54 @@
+// Reading the Memory objects of another process on the same node: the owner hands over the sealed
+// descriptor, so no byte is copied. On a connection of its own: bulk beside small messages would
+// delay those by tens of milliseconds (docs/protocol.md).
+#ifndef FRACTOS_LIB_MEMORY_TRANSFER_H_
+#define FRACTOS_LIB_MEMORY_TRANSFER_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "lib/base/clock.h"
+#include "lib/memory/memory_store.h"
+#include "lib/plan/value.h"
+#include "lib/runtime/unique_fd.h"
+
+namespace fractos {
+
+// Serves the committed objects of `store` at a Unix socket until destroyed. A request is an
+// object's id; the answer its size and descriptor, or that there is none. One thread for all
+// readers; a reader that stalls or sends garbage is cut off and harms nobody else.
+class MemoryServer {
+ public:
+  static absl::StatusOr<std::unique_ptr<MemoryServer>> Start(const std::string& socket_path,
+                                                             const MemoryStore* store);
+  ~MemoryServer();
+
+ private:
+  class Impl;
+  explicit MemoryServer(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+// Pulls objects from other processes' MemoryServers. Thread-safe. Connections are kept and reused.
+class MemoryClient {
+ public:
+  MemoryClient();
+  ~MemoryClient();
+
+  // Fetches the bytes of `value` from `socket_path` on a thread of its own and calls `done` there:
+  // with the sealed descriptor; NotFound when the owner does not have the object, Unavailable when
+  // nobody listens, DeadlineExceeded after `timeout`, DataLoss when size or seals are wrong (the
+  // digest is the owner's word: it hashed the sealed bytes).
+  void Pull(const Value& value, const std::string& socket_path, Duration timeout,
+            std::function<void(absl::StatusOr<UniqueFd>)> done);
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace fractos
+
+#endif  // FRACTOS_LIB_MEMORY_TRANSFER_H_

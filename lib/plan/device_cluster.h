@@ -1,0 +1,35 @@
+// DeviceCluster as a person writes it: interchangeable daemons for one device.
+#ifndef FRACTOS_LIB_PLAN_DEVICE_CLUSTER_H_
+#define FRACTOS_LIB_PLAN_DEVICE_CLUSTER_H_
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "lib/base/limits.h"
+#include "lib/plan/task_graph.h"
+
+namespace fractos {
+
+struct AdaptorSpec {
+  std::vector<std::string> command;
+  std::string options = "{}";  // a JSON object, given to the adaptor as it is
+  std::vector<std::pair<std::string, std::string>> env;
+};
+
+struct DeviceCluster {
+  std::string name;
+  std::string name_space = "default";
+  int replicas = 1;
+  AdaptorSpec adaptor;
+  int max_in_flight = static_cast<int>(kDefaultMaxInFlight);
+  SourceMark mark;
+
+  // "namespace/name": how everything else names a cluster.
+  std::string FullName() const { return absl::StrCat(name_space, "/", name); }
+};
+
+}  // namespace fractos
+
+#endif  // FRACTOS_LIB_PLAN_DEVICE_CLUSTER_H_

@@ -1,0 +1,73 @@
+// TaskGraph as a person writes it: steps and edges over DeviceClusters.
+#ifndef FRACTOS_LIB_PLAN_TASK_GRAPH_H_
+#define FRACTOS_LIB_PLAN_TASK_GRAPH_H_
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "lib/base/clock.h"
+
+namespace fractos {
+
+// Where something stands in a file; lines and columns count from 1, 0 means unknown.
+struct SourceMark {
+  std::string file;
+  int line = 0;
+  int column = 0;
+};
+
+struct ParameterSpec {
+  std::string name;
+  std::optional<std::string> value;  // none: the run must give it
+  SourceMark mark;
+};
+
+enum class Comparison { kEquals, kNotEquals, kMatches };
+
+// Run the step only if an input compares so; otherwise it is Skipped. The input's bytes are taken
+// as text without trailing white space; `matches` is an RE2 expression for the whole text.
+struct WhenSpec {
+  std::string input;
+  Comparison comparison = Comparison::kEquals;
+  std::string operand;
+};
+
+struct RetrySpec {
+  int limit = 0;  // further attempts after the first
+  Duration backoff = std::chrono::milliseconds(50);
+};
+
+enum class Mode {
+  kDistributed,  // results go straight from producer to consumer
+  kCentralized,  // every result goes back through the driver: the A/B that shows the tax
+};
+
+struct TaskGraphStep {
+  std::string name;
+  std::string device;  // "name" or "namespace/name"
+  std::string operation;
+  std::string arguments = "{}";  // a JSON object, keys sorted; strings may hold $(parameters.x)
+  std::vector<std::pair<std::string, std::string>> inputs;  // input name -> step name
+  std::vector<std::string> after;                           // order without data
+  std::optional<WhenSpec> when;
+  std::optional<RetrySpec> retry;
+  std::optional<Duration> timeout;
+  SourceMark mark;
+};
+
+struct TaskGraph {
+  std::string name;
+  std::string name_space = "default";
+  std::vector<ParameterSpec> parameters;
+  std::vector<TaskGraphStep> steps;       // a step refers only to steps above it
+  std::vector<TaskGraphStep> on_failure;  // the error continuation
+  Mode mode = Mode::kDistributed;
+  Duration deadline = std::chrono::seconds(60);
+  SourceMark mark;
+};
+
+}  // namespace fractos
+
+#endif  // FRACTOS_LIB_PLAN_TASK_GRAPH_H_
