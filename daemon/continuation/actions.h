@@ -33,9 +33,10 @@ struct LearnClusters {
   std::vector<ClusterView> clusters;
 };
 
-// Have the bytes of `value` here; answer with Core::Fetched. Asked once per value and attempt.
+// Have the bytes of `value` here, as soon as its hand-over arrives; answer with Core::Fetched. They
+// stay until Release(value.object).
 struct Fetch {
-  AttemptKey attempt;
+  RunId run;
   Value value;
 };
 

@@ -57,6 +57,9 @@ struct OperationSignature {
 
 struct Step {
   StepPath path;
+  // The last step of a refinement replaces the refining one: its result travels along the edges
+  // that name this path. Empty: `path` itself.
+  StepPath stands_for;
   std::string cluster;  // full name of the DeviceCluster
   std::string operation;
   std::string arguments = "{}";  // JSON object, parameters substituted
@@ -73,6 +76,8 @@ struct Step {
   bool waits_for_record = false;
   std::vector<std::string> refines_to;  // signature keys
 
+  // What steps that follow this one call it.
+  const StepPath& alias() const { return stands_for.empty() ? path : stands_for; }
   // Every predecessor once, in the order inputs then after. Empty: a root.
   std::vector<StepPath> Predecessors() const;
 };

@@ -84,7 +84,10 @@ struct HandOver {
   Duration remaining{};  // until the run's deadline
   Incarnation sender;
   uint64_t sender_epoch = 0;  // the leader epoch of the sender's cluster it acts under; 0: driver
-  ResultPtr result;           // what travels along the edge; null for a root
+  // The predecessor as the step names it, and what it gave. They differ after a refinement, whose
+  // last step stands for the one that refined. Empty and null for a root.
+  StepPath edge;
+  ResultPtr result;
   // The results that `result` stands on, transitively, predecessors first; without inline bytes.
   std::vector<ResultPtr> ancestors;
   ContinuationPtr continuation;
@@ -146,8 +149,7 @@ struct Report {
   RunId run;
   uint64_t redrive = 0;
   std::vector<ResultPtr> results;
-  // Results of `results` or before whose bytes could not be had: their owner is gone.
-  std::vector<ResultId> lost;
+  std::vector<ObjectId> lost;       // values whose bytes could not be had: their owner is gone
   std::vector<StepPath> executing;  // still at work: not silent
 };
 
