@@ -74,14 +74,15 @@ class Core {
   void Receive(Time now, const Incarnation& from, Message message, Actions* actions);
 
   // The value of a Fetch is here, or cannot be had: NotFound and Unavailable mean its owner does
-  // not have it any more, anything else fails the step.
-  void Fetched(Time now, const AttemptKey& attempt, const Value& value, const absl::Status& status,
+  // not have it any more, anything else fails the steps that need it.
+  void Fetched(Time now, const RunId& run, const Value& value, const absl::Status& status,
                Actions* actions);
 
   void Executed(Time now, const AttemptKey& attempt, Outcome outcome, Actions* actions);
 
   // Links come and go. A peer that comes back with another boot id has forgotten everything.
-  void LinkUp(Time now, const Incarnation& peer, Actions* actions);
+  // `epoch` is the peer's word: not 0 when it leads its cluster. Call again when it changes.
+  void LinkUp(Time now, const Incarnation& peer, uint64_t epoch, Actions* actions);
   void LinkDown(Time now, const Address& peer, Actions* actions);
 
   // This daemon leads its cluster under `epoch`, durably recorded; or another one does.
