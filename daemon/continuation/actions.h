@@ -22,12 +22,6 @@ enum class StepState { kReceived, kAccepted, kExecuting, kStaged, kCommitted, kF
 
 absl::string_view StepStateName(StepState state);
 
-// Deliver `message`; it may get lost.
-struct Send {
-  Address to;
-  Message message;
-};
-
 // These clusters can be reached so: tell whoever dials. Precedes the Sends that need it.
 struct LearnClusters {
   std::vector<ClusterView> clusters;

@@ -19,11 +19,8 @@
 
 namespace fractos {
 
-// What the run asks of the driver around it, to be carried out in order.
-struct SendMessage {
-  Address to;
-  Message message;
-};
+// What the run asks of the driver around it, to be carried out in order: Send (lib/protocol), and
+// these.
 // Write the record by compare-and-swap; answer with RunCore::Written. One at a time.
 struct WriteRecord {
   RunRecord record;
@@ -37,7 +34,7 @@ struct PullValue {
 // The run is over and recorded so; nothing follows.
 struct Finished {};
 
-using DriverAction = std::variant<SendMessage, WriteRecord, PullValue, Finished>;
+using DriverAction = std::variant<Send, WriteRecord, PullValue, Finished>;
 using DriverActions = std::vector<DriverAction>;
 
 class RunCore {

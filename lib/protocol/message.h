@@ -209,6 +209,12 @@ struct End {
 using Message = std::variant<HandOver, Accepted, Passed, Nack, StaleEpoch, Report, Recorded, Query,
                              FetchRedrive, Holding, Abort, End>;
 
+// What a pure core asks of the process around it: deliver `message`, which may get lost.
+struct Send {
+  Address to;
+  Message message;
+};
+
 // A refinement, as an adaptor answers it.
 struct RefinedStep {
   std::string cluster;  // "." is the refining device's own

@@ -1,0 +1,50 @@
+// Who is believed to lead each DeviceCluster, and the newest epoch seen of it. Belief only: whoever
+// is asked wrongly answers NotLeader.
+#ifndef FRACTOS_LIB_PROTOCOL_LEADER_BOOK_H_
+#define FRACTOS_LIB_PROTOCOL_LEADER_BOOK_H_
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "lib/base/address.h"
+#include "lib/plan/step.h"
+
+namespace fractos {
+
+// Regular value; not thread-safe.
+class LeaderBook {
+ public:
+  // Takes over what is new in `view`; whether its endpoints were.
+  bool Learn(const ClusterView& view);
+
+  // A peer said that it leads under `epoch` (0: it does not). Whether this is news.
+  bool SawLeader(const Address& peer, uint64_t epoch);
+
+  // `peer` answered that it does not lead; `hint` may name who does.
+  void SawFollower(const Address& peer, const Address& hint);
+
+  // `peer` cannot be reached: if it was believed to lead, try the next replica.
+  void Lost(const Address& peer);
+
+  // The newest epoch known of a cluster; 0: none.
+  uint64_t EpochOf(const std::string& cluster) const;
+  void SawEpoch(const std::string& cluster, uint64_t epoch);
+
+  // Whom to ask. None when the cluster is not known.
+  std::optional<Address> LeaderOf(const std::string& cluster) const;
+
+  // What is known of each of `clusters`, for handing on.
+  std::vector<ClusterView> Views(const std::vector<std::string>& clusters) const;
+
+ private:
+  void TryNext(const std::string& cluster, uint32_t after);
+
+  std::map<std::string, ClusterView> views_;
+};
+
+}  // namespace fractos
+
+#endif  // FRACTOS_LIB_PROTOCOL_LEADER_BOOK_H_
