@@ -11,6 +11,12 @@
 
 namespace fractos {
 
+// Bounds of a description, besides kMaxOperations, kMaxInputs and kMaxNameLength.
+inline constexpr size_t kMaxArguments = 64;          // of one operation
+inline constexpr size_t kMaxArgumentValues = 64;     // that one argument enumerates
+inline constexpr size_t kMaxRefinesTo = 64;          // of one operation
+inline constexpr size_t kMaxDescriptionText = 1024;  // bytes of one description or value
+
 // What an operation does besides its result.
 enum class Effect {
   kNone,        // its result is all it does
@@ -73,7 +79,7 @@ struct DeviceDescription {
 
 // Reads a description as adaptors send it (docs/adaptors.md gives the format). The text is hostile
 // input: InvalidArgument names the field that is unknown, of the wrong type, twice there, or beyond
-// a bound (kMaxOperations operations, kMaxInputs inputs, names of kMaxNameLength, 64 arguments).
+// a bound (those above, kMaxSpecBytes in all).
 absl::StatusOr<DeviceDescription> ParseDeviceDescription(absl::string_view json);
 
 // The same description as text; ParseDeviceDescription reads it back.
