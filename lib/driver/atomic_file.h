@@ -1,0 +1,41 @@
+// Files that are always whole: a reader, or the process after a crash, finds either the old bytes
+// or the new ones.
+#ifndef FRACTOS_LIB_DRIVER_ATOMIC_FILE_H_
+#define FRACTOS_LIB_DRIVER_ATOMIC_FILE_H_
+
+#include <functional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "lib/runtime/unique_fd.h"
+
+namespace fractos {
+
+// The places where WriteFileAtomically can fail or be killed, in order.
+enum class WriteStage { kCreate, kWrite, kSync, kRename, kSyncDirectory, kDone };
+
+// Called before each stage; an error is taken as that stage's failure. Tests kill the process here.
+using WriteFault = std::function<absl::Status(WriteStage)>;
+
+// Replaces `path` by a file holding `bytes`: written beside it, synced, renamed over it, and the
+// folder synced, so that it is durable when OK returns. On an error `path` is as it was, unless the
+// error came from syncing the folder, after which either is possible. Blocks. The errors name the
+// file; a full disk is ResourceExhausted.
+absl::Status WriteFileAtomically(const std::string& path, absl::string_view bytes,
+                                 const WriteFault& fault = nullptr);
+
+// The whole file; NotFound, or ResourceExhausted when it is longer than `limit`.
+absl::StatusOr<std::string> ReadWholeFile(const std::string& path, size_t limit);
+
+// A lock that the kernel frees when its holder dies, however it dies. Holds while the descriptor is
+// open; children do not inherit it. FailedPrecondition when another process has it.
+absl::StatusOr<UniqueFd> LockFile(const std::string& path);
+
+// `message` with the file's name and errno's text, under the code that fits errno.
+absl::Status ErrnoError(int error, absl::string_view what, absl::string_view path);
+
+}  // namespace fractos
+
+#endif  // FRACTOS_LIB_DRIVER_ATOMIC_FILE_H_

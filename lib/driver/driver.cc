@@ -1,0 +1,463 @@
+#include "lib/driver/driver.h"
+
+#include <deque>
+#include <map>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/types/span.h"
+#include "lib/memory/transfer.h"
+
+namespace fractos {
+namespace {
+
+// A pull that takes longer is taken as an owner that has gone; the core then looks again.
+constexpr Duration kPullTimeout = std::chrono::seconds(10);
+
+int64_t Microseconds(auto duration) {
+  return std::chrono::duration_cast<std::chrono::microseconds>(duration).count();
+}
+
+// Which run a message is about; none for what concerns a whole cluster.
+std::optional<RunId> RunOf(const Message& message) {
+  struct Visitor {
+    std::optional<RunId> operator()(const HandOver& m) const { return m.continuation->run; }
+    std::optional<RunId> operator()(const Accepted& m) const { return m.edge.run; }
+    std::optional<RunId> operator()(const Passed& m) const { return m.edge.run; }
+    std::optional<RunId> operator()(const Nack& m) const { return m.edge.run; }
+    std::optional<RunId> operator()(const StaleEpoch&) const { return std::nullopt; }
+    std::optional<RunId> operator()(const Report& m) const { return m.run; }
+    std::optional<RunId> operator()(const Recorded& m) const { return m.run; }
+    std::optional<RunId> operator()(const Query& m) const { return m.run; }
+    std::optional<RunId> operator()(const FetchRedrive& m) const { return m.run; }
+    std::optional<RunId> operator()(const Holding& m) const { return m.run; }
+    std::optional<RunId> operator()(const Abort& m) const { return m.run; }
+    std::optional<RunId> operator()(const End& m) const { return m.run; }
+  };
+  return std::visit(Visitor(), message);
+}
+
+// Whether the sender keeps something until it is told that the run is over.
+bool WaitsForAnswer(const Message& message) {
+  return std::holds_alternative<Report>(message) || std::holds_alternative<FetchRedrive>(message);
+}
+
+}  // namespace
+
+class Driver::Impl final : public LinkObserver {
+ public:
+  Impl(EventLoop* loop, Options options, RecordStore* store, const Clock* clock, Random* random)
+      : loop_(loop),
+        options_(std::move(options)),
+        store_(store),
+        clock_(clock),
+        random_(random),
+        self_{Address::Driver(options_.name), random->NewId<BootId>()},
+        memory_(self_, options_.memory_quota_bytes, random),
+        links_(loop, PeerInfo{self_, 0, "", options_.memory_socket}, this),
+        writer_([this] { WriteRecords(); }) {}
+
+  ~Impl() override { StopWriter(); }
+
+  absl::Status ServeMemory() {
+    if (options_.memory_socket.empty()) return absl::OkStatus();
+    absl::StatusOr<std::unique_ptr<MemoryServer>> server =
+        MemoryServer::Start(options_.memory_socket, &memory_);
+    if (!server.ok()) return server.status();
+    memory_server_ = *std::move(server);
+    return absl::OkStatus();
+  }
+
+  void Learn(const std::vector<ClusterView>& clusters) {
+    for (const ClusterView& view : clusters) {
+      links_.Learn(view);
+      {
+        const absl::MutexLock lock(&mu_);
+        clusters_[view.cluster] = view;
+      }
+      for (uint32_t replica = 0; replica < view.endpoints.size(); ++replica) {
+        links_.Connect({view.cluster, replica});
+      }
+    }
+  }
+
+  std::vector<ClusterView> clusters() const {
+    const absl::MutexLock lock(&mu_);
+    std::vector<ClusterView> views;
+    for (const auto& [name, view] : clusters_) views.push_back(view);
+    return views;
+  }
+
+  std::vector<PeerInfo> peers() const {
+    const absl::MutexLock lock(&mu_);
+    std::vector<PeerInfo> peers;
+    for (const auto& [address, peer] : peers_) peers.push_back(peer);
+    return peers;
+  }
+
+  absl::Status Start(Plan plan, RunRecord record, uint64_t version,
+                     std::function<void()> on_change) {
+    const RunId id = record.run;
+    {
+      const absl::MutexLock lock(&mu_);
+      if (runs_.contains(id)) {
+        return absl::AlreadyExistsError(absl::StrCat("run ", id.ToHex(), " is driven here"));
+      }
+      std::vector<ClusterView> views;
+      for (const std::string& name : plan.clusters) {
+        const auto found = clusters_.find(name);
+        if (found == clusters_.end()) {
+          return absl::NotFoundError(absl::StrCat("the data centre has no DeviceCluster ", name));
+        }
+        views.push_back(found->second);
+      }
+      RunCore::Options core;
+      core.self = self_;
+      core.hold_window = options_.hold_window;
+      core.wall_offset_us = Microseconds(clock_->WallNow().time_since_epoch()) -
+                            Microseconds(clock_->Now().time_since_epoch());
+      core.seed = random_->Next();
+      Run run;
+      run.needs = {plan.clusters.begin(), plan.clusters.end()};
+      run.version = version;
+      run.on_change = std::move(on_change);
+      run.core = std::make_unique<RunCore>(std::move(core), std::move(plan), std::move(record),
+                                           std::move(views));
+      runs_.emplace(id, std::move(run));
+    }
+    WithRun(id,
+            [this](Run& run, Time now, DriverActions* actions) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+              run.core->Start(now, actions);
+              for (const auto& [address, peer] : peers_) {
+                if (run.needs.contains(address.cluster)) {
+                  run.core->LinkUp(now, peer.self, peer.epoch, actions);
+                }
+              }
+            });
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<RunSnapshot> Snapshot(const RunId& id) const {
+    const absl::MutexLock lock(&mu_);
+    const auto found = runs_.find(id);
+    if (found == runs_.end()) {
+      return absl::NotFoundError(absl::StrCat("run ", id.ToHex(), " is not driven here"));
+    }
+    const Run& run = found->second;
+    RunSnapshot snapshot;
+    snapshot.record = run.core->record();
+    snapshot.executing = run.core->executing();
+    snapshot.finished = run.finished;
+    snapshot.lost = run.lost;
+    if (run.finished) snapshot.outputs = run.core->outputs();
+    snapshot.transfer = run.core->transfer();
+    snapshot.centralized_bytes = run.core->centralized_bytes();
+    return snapshot;
+  }
+
+  void Cancel(const RunId& id) {
+    WithRun(id, [](Run& run, Time now, DriverActions* actions) { run.core->Cancel(now, actions); });
+  }
+
+  void Forget(const RunId& id) {
+    const absl::MutexLock lock(&mu_);
+    const auto found = runs_.find(id);
+    if (found == runs_.end()) return;
+    if (found->second.timer.has_value()) loop_->Cancel(found->second.timer->id);
+    for (const ObjectId& object : found->second.objects) memory_.Release(object);
+    runs_.erase(found);
+  }
+
+  LinkTable::Stats link_stats() const { return links_.stats(); }
+
+  void Shutdown(Duration grace) {
+    StopWriter();
+    {
+      const absl::MutexLock lock(&mu_);
+      for (auto& [id, run] : runs_) {
+        if (run.timer.has_value()) loop_->Cancel(run.timer->id);
+        run.timer.reset();
+      }
+    }
+    links_.Shutdown(grace);
+  }
+
+  void OnPeer(const PeerInfo& peer) override {
+    std::vector<RunId> concerned;
+    {
+      const absl::MutexLock lock(&mu_);
+      const Address& address = peer.self.address;
+      peers_[address] = peer;
+      const auto view = clusters_.find(address.cluster);
+      if (view != clusters_.end() && peer.epoch > view->second.epoch) {
+        view->second.epoch = peer.epoch;
+        view->second.leader = address.replica;
+      }
+      concerned = RunsThatNeed(address.cluster);
+    }
+    for (const RunId& id : concerned) {
+      WithRun(id, [&peer](Run& run, Time now, DriverActions* actions) {
+        run.core->LinkUp(now, peer.self, peer.epoch, actions);
+      });
+    }
+    if (options_.on_peer != nullptr) options_.on_peer(peer);
+  }
+
+  void OnPeerLost(const Address& peer) override {
+    std::vector<RunId> concerned;
+    {
+      const absl::MutexLock lock(&mu_);
+      peers_.erase(peer);
+      concerned = RunsThatNeed(peer.cluster);
+    }
+    for (const RunId& id : concerned) {
+      WithRun(id, [&peer](Run& run, Time now, DriverActions* actions) {
+        run.core->LinkDown(now, peer, actions);
+      });
+    }
+    if (options_.on_peer_lost != nullptr) options_.on_peer_lost(peer);
+  }
+
+  void OnMessages(const Incarnation& from, std::vector<Message> messages) override {
+    const LinkTable::Batch batch(&links_);
+    for (Message& message : messages) {
+      const std::optional<RunId> id = RunOf(message);
+      if (!id.has_value()) continue;
+      const bool waits = WaitsForAnswer(message);
+      const bool known =
+          WithRun(*id, [&from, &message](Run& run, Time now, DriverActions* actions) {
+            run.core->Receive(now, from, std::move(message), actions);
+          });
+      // A run that this driver has let go of is over, or driven elsewhere under another name.
+      if (!known && waits) links_.Send(from.address, End{*id});
+    }
+  }
+
+ private:
+  struct Timer {
+    Time when;
+    EventLoop::TimerId id;
+  };
+  struct Run {
+    std::unique_ptr<RunCore> core;
+    std::set<std::string> needs;
+    uint64_t version = 0;
+    std::function<void()> on_change;
+    std::optional<Timer> timer;
+    std::vector<ObjectId> objects;  // in our own Memory
+    bool finished = false;
+    absl::Status lost;
+  };
+  struct PendingWrite {
+    RunId run;
+    RunRecord record;
+  };
+
+  std::vector<RunId> RunsThatNeed(const std::string& cluster) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    std::vector<RunId> ids;
+    for (const auto& [id, run] : runs_) {
+      if (run.needs.contains(cluster)) ids.push_back(id);
+    }
+    return ids;
+  }
+
+  // Steps the run's core by `step`, carries out what follows, then says that something changed.
+  // False when the run is not here.
+  template <typename F>
+  bool WithRun(const RunId& id, F step) {
+    std::function<void()> on_change;
+    {
+      const LinkTable::Batch batch(&links_);
+      const absl::MutexLock lock(&mu_);
+      const auto found = runs_.find(id);
+      if (found == runs_.end()) return false;
+      Run& run = found->second;
+      // A core that has lost its run must do nothing more; whoever drives it now does.
+      if (run.lost.ok()) {
+        DriverActions actions;
+        step(run, clock_->Now(), &actions);
+        CarryOut(id, run, std::move(actions));
+        SetTimer(id, run);
+      }
+      on_change = run.on_change;
+    }
+    if (on_change != nullptr) on_change();
+    return true;
+  }
+
+  void CarryOut(const RunId& id, Run& run, DriverActions actions)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    while (!actions.empty()) {
+      DriverActions next;
+      for (DriverAction& action : actions) {
+        if (auto* const send = std::get_if<Send>(&action)) {
+          links_.Send(send->to, send->message);
+        } else if (auto* const write = std::get_if<WriteRecord>(&action)) {
+          writes_.push_back({id, std::move(write->record)});
+        } else if (const auto* const pull = std::get_if<PullValue>(&action)) {
+          Pull(id, run, *pull, &next);
+        } else {
+          run.finished = true;
+        }
+      }
+      actions = std::move(next);
+    }
+  }
+
+  void SetTimer(const RunId& id, Run& run) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    const std::optional<Time> due = run.finished ? std::nullopt : run.core->NextTick();
+    if (run.timer.has_value()) {
+      if (due.has_value() && *due == run.timer->when) return;
+      loop_->Cancel(run.timer->id);
+      run.timer.reset();
+    }
+    if (!due.has_value()) return;
+    run.timer = Timer{*due, loop_->At(*due, [this, id, when = *due] { OnTimer(id, when); })};
+  }
+
+  void OnTimer(const RunId& id, Time when) {
+    WithRun(id, [when](Run& run, Time now, DriverActions* actions) {
+      // A timer that was cancelled too late must not disarm the one that took its place.
+      if (run.timer.has_value() && run.timer->when == when) run.timer.reset();
+      run.core->Tick(now, actions);
+    });
+  }
+
+  // Small values are there already; larger ones are pulled from their owner on another thread.
+  void Pull(const RunId& id, Run& run, const PullValue& pull, DriverActions* next)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    if (pull.value.owner == self_) {
+      run.core->Pulled(clock_->Now(), pull.step, pull.value, next);
+      return;
+    }
+    if (pull.value.IsInline()) {
+      absl::StatusOr<Value> own = memory_.StageInline(*pull.value.inline_bytes);
+      if (own.ok()) own = Own(run, *std::move(own));
+      run.core->Pulled(clock_->Now(), pull.step, std::move(own), next);
+      return;
+    }
+    const auto peer = peers_.find(pull.value.owner.address);
+    if (peer == peers_.end() || peer->second.self != pull.value.owner) {
+      run.core->Pulled(clock_->Now(), pull.step,
+                       absl::NotFoundError(absl::StrCat(pull.value.owner.address.ToString(),
+                                                        ", which had it, is gone")),
+                       next);
+      return;
+    }
+    const std::string endpoint = peer->second.memory_endpoint;
+    memory_client_.Pull(
+        pull.value, std::string(absl::StripPrefix(endpoint, "unix:")), kPullTimeout,
+        [this, id, step = pull.step, size = pull.value.size](absl::StatusOr<UniqueFd> file) {
+          absl::StatusOr<Value> own = file.status();
+          if (file.ok()) own = memory_.StageFile(*std::move(file), size);
+          WithRun(id, [this, &step, &own](Run& at, Time now, DriverActions* actions)
+                          ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+                            if (own.ok()) own = Own(at, *std::move(own));
+                            at.core->Pulled(now, step, std::move(own), actions);
+                          });
+        });
+  }
+
+  // Makes a staged value readable by the daemons, for as long as the run is here.
+  absl::StatusOr<Value> Own(Run& run, Value value) {
+    run.objects.push_back(value.object);
+    const absl::Status committed = memory_.Commit(value.object);
+    if (!committed.ok()) return committed;
+    return value;
+  }
+
+  // The writer's thread.
+  void WriteRecords() {
+    while (true) {
+      PendingWrite write;
+      uint64_t version = 0;
+      {
+        const absl::MutexLock lock(&mu_);
+        mu_.Await(absl::Condition(
+            +[](Impl* self) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+              return self->stopping_ || !self->writes_.empty();
+            },
+            this));
+        if (stopping_) return;
+        write = std::move(writes_.front());
+        writes_.pop_front();
+        const auto found = runs_.find(write.run);
+        if (found == runs_.end()) continue;
+        version = found->second.version;
+      }
+      const absl::StatusOr<uint64_t> written = store_->Write(write.record, version);
+      WithRun(write.run, [&written](Run& run, Time now, DriverActions* actions) {
+        if (written.ok()) run.version = *written;
+        if (absl::IsAborted(written.status())) run.lost = written.status();
+        run.core->Written(now, written.status(), actions);
+      });
+    }
+  }
+
+  void StopWriter() {
+    {
+      const absl::MutexLock lock(&mu_);
+      stopping_ = true;
+    }
+    if (writer_.joinable()) writer_.join();
+  }
+
+  EventLoop* const loop_;
+  const Options options_;
+  RecordStore* const store_;
+  const Clock* const clock_;
+  Random* const random_;
+  const Incarnation self_;
+
+  mutable absl::Mutex mu_;
+  std::map<std::string, ClusterView> clusters_ ABSL_GUARDED_BY(mu_);
+  std::map<Address, PeerInfo> peers_ ABSL_GUARDED_BY(mu_);
+  absl::flat_hash_map<RunId, Run> runs_ ABSL_GUARDED_BY(mu_);
+  std::deque<PendingWrite> writes_ ABSL_GUARDED_BY(mu_);
+  bool stopping_ ABSL_GUARDED_BY(mu_) = false;
+
+  MemoryStore memory_;
+  std::unique_ptr<MemoryServer> memory_server_;
+  LinkTable links_;
+  std::thread writer_;
+  // Last, so that its threads, which use all of the above, end first.
+  MemoryClient memory_client_;
+};
+
+absl::StatusOr<std::unique_ptr<Driver>> Driver::Create(EventLoop* loop, Options options,
+                                                       RecordStore* store, const Clock* clock,
+                                                       Random* random) {
+  auto impl = std::make_unique<Impl>(loop, std::move(options), store, clock, random);
+  if (absl::Status status = impl->ServeMemory(); !status.ok()) return status;
+  return std::unique_ptr<Driver>(new Driver(std::move(impl)));
+}
+
+Driver::Driver(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Driver::~Driver() = default;
+
+void Driver::Learn(const std::vector<ClusterView>& clusters) { impl_->Learn(clusters); }
+std::vector<ClusterView> Driver::clusters() const { return impl_->clusters(); }
+std::vector<PeerInfo> Driver::peers() const { return impl_->peers(); }
+
+absl::Status Driver::Start(Plan plan, RunRecord record, uint64_t version,
+                           std::function<void()> on_change) {
+  return impl_->Start(std::move(plan), std::move(record), version, std::move(on_change));
+}
+
+absl::StatusOr<RunSnapshot> Driver::Snapshot(const RunId& run) const {
+  return impl_->Snapshot(run);
+}
+
+void Driver::Cancel(const RunId& run) { impl_->Cancel(run); }
+void Driver::Forget(const RunId& run) { impl_->Forget(run); }
+LinkTable::Stats Driver::link_stats() const { return impl_->link_stats(); }
+void Driver::Shutdown(Duration grace) { impl_->Shutdown(grace); }
+
+}  // namespace fractos
