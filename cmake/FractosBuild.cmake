@@ -40,6 +40,11 @@ function(fractos_program name)
   target_link_libraries(${name} PRIVATE fractos_options ${ARG_DEPS})
 endfunction()
 
+# All tests' binaries, and those of one label, so that nobody need build the rest to run them.
+add_custom_target(tests)
+add_custom_target(tests_unit)
+add_custom_target(tests_sim)
+
 # fractos_test(unit_lib_base SOURCES ... DEPS ... [LABELS unit]): one gtest binary, one ctest entry.
 function(fractos_test name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;LABELS" ${ARGN})
@@ -49,7 +54,14 @@ function(fractos_test name)
   target_compile_definitions(${name} PRIVATE FRACTOS_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
                                              FRACTOS_BIN_DIR="${CMAKE_BINARY_DIR}/bin")
   add_test(NAME ${name} COMMAND ${name})
+  add_dependencies(tests ${name})
   if(ARG_LABELS)
     set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}")
+    foreach(label ${ARG_LABELS})
+      if(NOT TARGET tests_${label})
+        add_custom_target(tests_${label})
+      endif()
+      add_dependencies(tests_${label} ${name})
+    endforeach()
   endif()
 endfunction()
