@@ -1,0 +1,93 @@
+# `make` alone says what there is to make. CMake and ninja do the work; this only knows the order.
+
+JOBS ?= 2
+PREFIX ?= /usr/local
+PROGRAMS := fractosctl fractos-daemon fractos-adaptor
+CTEST = ctest --test-dir build/$(1) -j$(JOBS) --output-on-failure --no-tests=error
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+.PHONY: help
+help: ## what there is to make
+	@echo 'make TARGET [JOBS=$(JOBS)] [PREFIX=$(PREFIX)]'
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12 | sed 's/^/  /'
+
+.PHONY: deps
+deps: ## install the Debian packages that are missing
+	@tools/deps.sh build
+
+# What every other target starts with: 50 ms when nothing is missing.
+.PHONY: have-deps have-check-deps
+have-deps:
+	@tools/deps.sh --quiet build
+have-check-deps:
+	@tools/deps.sh --quiet build checks
+
+# Only the first time: ninja runs CMake again by itself when a CMakeLists.txt changes.
+build/%/build.ninja: CMakePresets.json | have-deps
+	@mkdir -p build
+	@cmake --preset $* >build/$*.configure.log 2>&1 || { cat build/$*.configure.log; exit 1; }
+	@touch $@
+
+.PHONY: build
+build: build/release/build.ninja | have-deps ## build the programs into build/release/bin
+	@ninja -C build/release -j$(JOBS) --quiet $(PROGRAMS)
+
+.PHONY: dev
+dev: build/dev/build.ninja | have-deps ## build everything with assertions, failpoints and -Werror into build/dev
+	@ninja -C build/dev -j$(JOBS) --quiet
+
+.PHONY: test
+test: build/dev/build.ninja | have-deps ## build and run all tests: unit, sim, integration
+	@ninja -C build/dev -j$(JOBS) --quiet tests
+	@$(call CTEST,dev)
+
+.PHONY: unit sim
+unit: ## the unit tests alone
+sim: ## the simulator's tests alone
+unit sim: build/dev/build.ninja | have-deps
+	@ninja -C build/dev -j$(JOBS) --quiet tests_$@
+	@$(call CTEST,dev) -L '^$@$$'
+
+.PHONY: asan tsan
+asan: build/asan/build.ninja ## unit and sim tests under AddressSanitizer and UBSan
+tsan: build/tsan/build.ninja ## unit and sim tests under ThreadSanitizer
+asan tsan: | have-deps
+	@ninja -C build/$@ -j$(JOBS) --quiet tests_unit tests_sim
+	@$(call CTEST,$@) -L '^(unit|sim)$$'
+
+.PHONY: demo
+demo: build ## run both applications on real data, and Centralized beside
+	@tools/demo.sh build/release/bin
+
+.PHONY: bench
+bench: build ## measure; writes bench/results/latest.json
+	@ninja -C build/release -j$(JOBS) --quiet fractos-bench
+	@build/release/bin/fractos-bench --output bench/results/latest.json
+
+.PHONY: format
+format: | have-check-deps ## clang-format every C++ file
+	@git ls-files -z '*.h' '*.cc' | xargs -0 clang-format -i
+
+.PHONY: check
+check: build/dev/build.ninja | have-check-deps ## format, layout, headers, thread-safety, promises, documents
+	@tools/check.sh build/dev
+
+.PHONY: tidy
+tidy: build/dev/build.ninja | have-check-deps ## clang-tidy on what changed since BASE; BASE=all: on everything
+	@tools/check_compile.py tidy --build build/dev --jobs $(JOBS) $(if $(BASE),--base $(BASE))
+
+.PHONY: mutate
+mutate: | have-deps ## 100 seeded mutations of the protocol and the plan; writes docs/mutations.md
+	@tools/mutate.py --jobs $(JOBS)
+
+.PHONY: install
+install: build ## the programs into PREFIX/bin
+	@install -d $(DESTDIR)$(PREFIX)/bin
+	@install $(PROGRAMS:%=build/release/bin/%) $(DESTDIR)$(PREFIX)/bin
+
+.PHONY: clean
+clean: ## remove everything that was built
+	@rm -rf build
