@@ -45,7 +45,7 @@ struct Timing {
 // What a step cost between processes.
 struct Transfer {
   uint64_t hops = 0;      // hand-overs that reached it from another process
-  uint64_t messages = 0;  // protocol messages sent on its behalf
+  uint64_t messages = 0;  // hand-overs received for it, repeated ones included
   uint64_t bytes = 0;     // of values that crossed from another process to it
   friend bool operator==(const Transfer&, const Transfer&) = default;
 };

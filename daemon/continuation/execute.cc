@@ -1,0 +1,376 @@
+// From an accepted attempt to a committed result.
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "daemon/continuation/core_impl.h"
+#include "daemon/continuation/join.h"
+#include "lib/base/limits.h"
+#include "lib/protocol/expand.h"
+
+namespace fractos {
+namespace {
+
+constexpr Duration kLostValueRetry = std::chrono::milliseconds(500);
+constexpr Duration kKeepalive = std::chrono::seconds(1);
+constexpr int kMaxBackoffDoublings = 10;
+
+// The result of the predecessor that `step` names `from`, among `inputs` in the order of
+// Step::Predecessors.
+const StepResult* InputFrom(const Step& step, const std::vector<ResultPtr>& inputs,
+                            const StepPath& from) {
+  const std::vector<StepPath> predecessors = step.Predecessors();
+  for (size_t i = 0; i < predecessors.size() && i < inputs.size(); ++i) {
+    if (predecessors[i] == from) return inputs[i].get();
+  }
+  return nullptr;
+}
+
+// A passed input is not fetched, unless `when` has to look at it.
+bool NeedsBytes(const Step& step, const std::string& input, bool passed) {
+  return !passed || (step.when.has_value() && step.when->input == input);
+}
+
+std::vector<NamedValue> InputsOf(const Attempt& attempt) {
+  std::vector<NamedValue> values;
+  for (const InputEdge& edge : attempt.step->inputs) {
+    const StepResult* result = InputFrom(*attempt.step, attempt.inputs, edge.from);
+    if (result != nullptr) {
+      values.push_back(
+          {edge.input, result->value, !NeedsBytes(*attempt.step, edge.input, edge.passed)});
+    }
+  }
+  for (const BoundInput& bound : attempt.step->bound) {
+    values.push_back(
+        {bound.input, bound.value, !NeedsBytes(*attempt.step, bound.input, bound.passed)});
+  }
+  return values;
+}
+
+// Looks at the bytes that will be expanded, not at what they were made of.
+absl::Status CheckRefinement(const Attempt& attempt, const Value& value,
+                             const std::vector<BoundInput>& own_inputs) {
+  if (!value.IsInline()) {
+    return absl::InvalidArgumentError(absl::StrCat("the refinement takes ", value.size,
+                                                   " bytes; at most ", kMaxInlineValueBytes));
+  }
+  const absl::StatusOr<Refinement> refinement = DecodeRefinement(*value.inline_bytes);
+  if (!refinement.ok()) return refinement.status();
+  return ExpandRefinement(*attempt.step, ResultId(), *refinement, own_inputs,
+                          attempt.continuation->signatures)
+      .status();
+}
+
+}  // namespace
+
+void Core::Impl::Accept(Event& event, Run& run, const std::vector<const Candidate*>& chosen,
+                        Lineage lineage) {
+  const Candidate& first = *chosen.front();
+  const Run::AttemptId id{first.key.step, lineage};
+  auto [entry, is_new] = run.attempts.try_emplace(id);
+  if (!is_new) {
+    // The same work under a higher redrive epoch: the running attempt is adopted, not repeated.
+    Adopt(event, run, *entry->second);
+    return;
+  }
+  entry->second = std::make_unique<Attempt>();
+  Attempt& attempt = *entry->second;
+  attempt.key = {run.id, id.first, lineage};
+  attempt.step = first.step;
+  attempt.continuation = first.continuation;
+  attempt.redrive = run.redrive;
+  attempt.epoch = epoch_;
+  for (const Candidate* candidate : chosen) {
+    attempt.edges.push_back(candidate->key);
+    attempt.timing.received = std::max(attempt.timing.received, candidate->received_us);
+  }
+  TakeInputs(run, attempt);
+  for (const ResultPtr& input : attempt.inputs) {
+    if (input->state == ResultState::kSucceeded) continue;
+    // Failed and Skipped travel along edges: whoever stands on them is Skipped.
+    CommitResult(event, run, attempt, ResultState::kSkipped, Value(),
+                 {absl::StrCat("Input", ResultStateName(input->state)),
+                  absl::StrCat("step ", input->path, ": ", input->failure.message)});
+    return;
+  }
+  Queue(event, attempt);
+  StartNext(event);
+}
+
+void Core::Impl::Adopt(Event& event, Run& run, Attempt& attempt) {
+  const bool slept = attempt.redrive < run.redrive;
+  attempt.redrive = run.redrive;
+  if (attempt.state == Attempt::State::kFenced && leads_) {
+    attempt.epoch = epoch_;
+    Queue(event, attempt);
+  } else if (slept && attempt.state == Attempt::State::kQueued) {
+    Queue(event, attempt);
+  } else if (slept && attempt.state == Attempt::State::kStaged) {
+    Settle(event, run, attempt);
+  } else if (slept && attempt.state == Attempt::State::kCommitted) {
+    Forward(event, run, attempt);
+  }
+  StartNext(event);
+}
+
+bool Core::Impl::IsFenced(const Attempt& attempt) const {
+  return attempt.step->effect != Effect::kNone && (!leads_ || attempt.epoch != epoch_);
+}
+
+void Core::Impl::TakeInputs(const Run& run, Attempt& attempt) {
+  std::vector<const Candidate*> chosen;
+  const auto& candidates = run.candidates.at(attempt.key.step);
+  for (const EdgeKey& edge : attempt.edges) chosen.push_back(&candidates.at(edge.from));
+  attempt.inputs.clear();
+  for (const Candidate* candidate : chosen) {
+    if (candidate->result != nullptr) attempt.inputs.push_back(candidate->result);
+  }
+  attempt.ancestors = MergedAncestors(chosen);
+}
+
+void Core::Impl::Queue(Event&, Attempt& attempt) {
+  attempt.state = Attempt::State::kQueued;
+  queue_.push_back(attempt.key);
+}
+
+void Core::Impl::StartNext(Event& event) {
+  while (!queue_.empty() && occupied_ < options_.max_in_flight) {
+    const AttemptKey key = std::move(queue_.front());
+    queue_.pop_front();
+    Run* run = FindRun(key.run);
+    if (run == nullptr) continue;
+    const auto entry = run->attempts.find({key.step, key.lineage});
+    if (entry == run->attempts.end()) continue;
+    Attempt& attempt = *entry->second;
+    // An attempt that sleeps is queued again when it is settled.
+    if (attempt.state != Attempt::State::kQueued || attempt.redrive < run->redrive) continue;
+    if (IsFenced(attempt)) {
+      attempt.state = Attempt::State::kFenced;
+      continue;
+    }
+    attempt.state = Attempt::State::kFetching;
+    ++occupied_;
+    FetchInputs(event, *run, attempt);
+  }
+}
+
+bool Core::Impl::IsHere(const Run& run, const Value& value) const {
+  if (value.IsInline() || value.owner == options_.self) return true;
+  const auto fetch = run.fetches.find(value.object);
+  return fetch != run.fetches.end() && fetch->second.state == Run::FetchState::kHere;
+}
+
+void Core::Impl::RequestFetch(Event& event, Run& run, const Value& value) {
+  if (IsHere(run, value)) return;
+  Run::FetchState& fetch = run.fetches[value.object];
+  const bool under_way =
+      fetch.value.object == value.object && fetch.state == Run::FetchState::kPending;
+  if (under_way) return;
+  fetch.value = value;
+  fetch.state = Run::FetchState::kPending;
+  run.objects.insert(value.object);
+  event.Emit(Fetch{run.id, value});
+}
+
+void Core::Impl::FetchInputs(Event& event, Run& run, Attempt& attempt) {
+  bool complete = true;
+  for (const NamedValue& input : InputsOf(attempt)) {
+    if (input.passed || IsHere(run, input.value)) continue;
+    complete = false;
+    RequestFetch(event, run, input.value);
+  }
+  if (complete) StartExecuting(event, run, attempt);
+}
+
+void Core::Impl::Fetched(Time now, const RunId& id, const Value& value, const absl::Status& status,
+                         Actions* actions) {
+  Event event{now, actions};
+  Run* run = FindRun(id);
+  if (run == nullptr || !run->fetches.contains(value.object)) {
+    // Its run ended while the bytes were on their way.
+    if (status.ok()) event.Emit(Release{value.object});
+    return;
+  }
+  const bool gone = absl::IsNotFound(status) || absl::IsUnavailable(status);
+  run->fetches[value.object].state = status.ok() ? Run::FetchState::kHere : Run::FetchState::kLost;
+  std::vector<Attempt*> waiting;
+  for (auto& [key, attempt] : run->attempts) {
+    if (attempt->state != Attempt::State::kFetching) continue;
+    for (const NamedValue& input : InputsOf(*attempt)) {
+      if (!input.passed && input.value.object == value.object) waiting.push_back(attempt.get());
+    }
+  }
+  for (Attempt* attempt : waiting) {
+    if (attempt->state != Attempt::State::kFetching) continue;  // named twice
+    if (status.ok()) {
+      FetchInputs(event, *run, *attempt);
+    } else if (gone) {
+      attempt->due = now + kLostValueRetry;
+      Arm(*run, attempt->due);
+      run->lost.insert(value.object);
+      ScheduleReport(*run, now);
+    } else {
+      attempt->staged = Outcome{Outcome::Failed{
+          {"FetchFailed", absl::StrCat("reading an input of ", value.size, " bytes from ",
+                                       value.owner.address.ToString(), ": ", status.message())},
+          false}};
+      Leave(event, *attempt);
+      Settle(event, *run, *attempt);
+    }
+  }
+  StartNext(event);
+  Flush(event);
+}
+
+void Core::Impl::StartExecuting(Event& event, Run& run, Attempt& attempt) {
+  attempt.state = Attempt::State::kExecuting;
+  attempt.timing.executing = Micros(event.now);
+  ++attempt.tries;
+  if (run.keepalive_due == Time::max()) {
+    run.keepalive_due = event.now + kKeepalive;
+    Arm(run, run.keepalive_due);
+  }
+  Reach(event, run, attempt.key.step, StepState::kExecuting);
+  event.Emit(Execute{attempt.key, attempt.step, InputsOf(attempt), attempt.step->timeout,
+                     attempt.continuation->traceparent});
+}
+
+void Core::Impl::Executed(Time now, const AttemptKey& key, Outcome outcome, Actions* actions) {
+  Event event{now, actions};
+  Run* run = FindRun(key.run);
+  const auto* produced = std::get_if<Outcome::Produced>(&outcome.what);
+  const auto* refined = std::get_if<Outcome::Refined>(&outcome.what);
+  const Value* made = produced != nullptr  ? &produced->value
+                      : refined != nullptr ? &refined->value
+                                           : nullptr;
+  Attempt* attempt = nullptr;
+  if (run != nullptr) {
+    const auto entry = run->attempts.find({key.step, key.lineage});
+    if (entry != run->attempts.end()) attempt = entry->second.get();
+  }
+  if (attempt == nullptr || attempt->state != Attempt::State::kExecuting) {
+    if (made != nullptr) event.Emit(Release{made->object});
+    return;
+  }
+  if (made != nullptr) run->objects.insert(made->object);
+  Leave(event, *attempt);
+  attempt->timing.staged = Micros(now);
+  attempt->staged = std::move(outcome);
+  Reach(event, *run, key.step, StepState::kStaged);
+  Settle(event, *run, *attempt);
+  StartNext(event);
+  Flush(event);
+}
+
+void Core::Impl::Settle(Event& event, Run& run, Attempt& attempt) {
+  attempt.state = Attempt::State::kStaged;
+  if (attempt.redrive < run.redrive) return;
+  // The effect may have been superseded: whoever leads now executes it again under the same key.
+  if (IsFenced(attempt)) {
+    Drop(event, run, attempt);
+    attempt.state = Attempt::State::kFenced;
+    return;
+  }
+  const Outcome outcome = *std::exchange(attempt.staged, std::nullopt);
+  if (const auto* produced = std::get_if<Outcome::Produced>(&outcome.what)) {
+    event.Emit(Commit{produced->value.object});
+    CommitResult(event, run, attempt, ResultState::kSucceeded, produced->value, {});
+  } else if (const auto* passed = std::get_if<Outcome::PassedInput>(&outcome.what)) {
+    for (const NamedValue& input : InputsOf(attempt)) {
+      if (input.input != passed->input) continue;
+      CommitResult(event, run, attempt, ResultState::kSucceeded, input.value, {});
+      return;
+    }
+    CommitResult(event, run, attempt, ResultState::kFailed, Value(),
+                 {"UnknownInput", absl::StrCat("the device answered with input \"", passed->input,
+                                               "\", which the step has not")});
+  } else if (const auto* refined = std::get_if<Outcome::Refined>(&outcome.what)) {
+    std::vector<BoundInput> own;
+    for (const NamedValue& input : InputsOf(attempt)) {
+      own.push_back({input.input, input.value, input.passed});
+    }
+    const absl::Status valid = CheckRefinement(attempt, refined->value, own);
+    if (!valid.ok()) {
+      ReleaseObject(event, run, refined->value.object);
+      CommitResult(event, run, attempt, ResultState::kFailed, Value(),
+                   {"InvalidRefinement", std::string(valid.message())});
+      return;
+    }
+    event.Emit(Commit{refined->value.object});
+    CommitResult(event, run, attempt, ResultState::kRefined, refined->value, {});
+  } else if (const auto* skipped = std::get_if<Outcome::Skipped>(&outcome.what)) {
+    CommitResult(event, run, attempt, ResultState::kSkipped, Value(),
+                 {"WhenNotMet", skipped->message});
+  } else if (const auto* failed = std::get_if<Outcome::Failed>(&outcome.what)) {
+    const RetrySpec& retry = attempt.step->retry;
+    if (failed->retryable && attempt.tries <= static_cast<uint32_t>(retry.limit)) {
+      attempt.state = Attempt::State::kBackoff;
+      const int doublings =
+          std::min<int>(static_cast<int>(attempt.tries) - 1, kMaxBackoffDoublings);
+      const Duration longest = retry.backoff * (1 << doublings);
+      attempt.due = event.now + longest / 2 +
+                    Duration(random_.Below(static_cast<uint64_t>(longest.count() / 2) + 1));
+      Arm(run, attempt.due);
+      return;
+    }
+    CommitResult(event, run, attempt, ResultState::kFailed, Value(), failed->failure);
+  }
+}
+
+void Core::Impl::CommitResult(Event& event, Run& run, Attempt& attempt, ResultState state,
+                              Value value, Failure failure) {
+  auto result = std::make_shared<StepResult>();
+  result->path = attempt.key.step;
+  result->state = state;
+  result->lineage = attempt.key.lineage;
+  const bool has_value = state == ResultState::kSucceeded || state == ResultState::kRefined;
+  result->id = ComputeResultId(attempt.key, ResultStateName(state),
+                               has_value ? value.digest : Digest::Of(failure.reason));
+  result->executor = options_.self;
+  result->attempts = std::max<uint32_t>(attempt.tries, 1);
+  attempt.timing.committed = Micros(event.now);
+  result->timing = attempt.timing;
+  for (const EdgeKey& edge : attempt.edges) {
+    const Candidate& candidate = run.candidates.at(edge.step).at(edge.from);
+    if (candidate.senders.size() == 1 && IsSelf(candidate.senders.front())) continue;
+    ++result->transfer.hops;
+    result->transfer.messages += candidate.received;
+  }
+  for (const NamedValue& input : InputsOf(attempt)) {
+    if (!input.passed && input.value.owner != options_.self) {
+      result->transfer.bytes += input.value.size;
+    }
+  }
+  result->value = std::move(value);
+  result->failure = std::move(failure);
+  attempt.result = std::move(result);
+  attempt.state = Attempt::State::kCommitted;
+  Reach(event, run, attempt.key.step, StepState::kCommitted);
+  Forward(event, run, attempt);
+}
+
+void Core::Impl::Leave(Event&, Attempt& attempt) {
+  if (attempt.Occupies()) --occupied_;
+}
+
+void Core::Impl::Drop(Event& event, Run& run, Attempt& attempt) {
+  Leave(event, attempt);
+  if (attempt.state == Attempt::State::kExecuting) event.Emit(Cancel{attempt.key});
+  if (attempt.staged.has_value()) {
+    if (const auto* produced = std::get_if<Outcome::Produced>(&attempt.staged->what)) {
+      ReleaseObject(event, run, produced->value.object);
+    } else if (const auto* refined = std::get_if<Outcome::Refined>(&attempt.staged->what)) {
+      ReleaseObject(event, run, refined->value.object);
+    }
+  }
+  // Counted once: the entry may live on until its container is cleaned.
+  attempt.state = Attempt::State::kStaged;
+  attempt.staged.reset();
+}
+
+void Core::Impl::ReleaseObject(Event& event, Run& run, const ObjectId& object) {
+  if (run.objects.erase(object) > 0) event.Emit(Release{object});
+  run.fetches.erase(object);
+}
+
+}  // namespace fractos

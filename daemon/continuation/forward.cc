@@ -1,0 +1,157 @@
+// Handing on what was committed, and telling predecessors when they may forget.
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "daemon/continuation/core_impl.h"
+#include "lib/protocol/expand.h"
+
+namespace fractos {
+namespace {
+
+std::vector<BoundInput> OwnInputs(const Attempt& attempt) {
+  std::vector<BoundInput> own;
+  const std::vector<StepPath> predecessors = attempt.step->Predecessors();
+  for (const InputEdge& edge : attempt.step->inputs) {
+    for (size_t i = 0; i < predecessors.size() && i < attempt.inputs.size(); ++i) {
+      if (predecessors[i] == edge.from) {
+        own.push_back({edge.input, attempt.inputs[i]->value, edge.passed});
+      }
+    }
+  }
+  own.insert(own.end(), attempt.step->bound.begin(), attempt.step->bound.end());
+  return own;
+}
+
+bool AnyRefines(const std::vector<StepPtr>& steps) {
+  return std::any_of(steps.begin(), steps.end(),
+                     [](const StepPtr& step) { return !step->refines_to.empty(); });
+}
+
+void AddName(const std::string& name, std::vector<std::string>* names) {
+  if (std::find(names->begin(), names->end(), name) == names->end()) names->push_back(name);
+}
+
+}  // namespace
+
+void Core::Impl::Forward(Event& event, Run& run, Attempt& attempt) {
+  const StepResult& result = *attempt.result;
+  const Step& step = *attempt.step;
+  attempt.next.assign(attempt.continuation->steps.begin() + 1, attempt.continuation->steps.end());
+  StepPath edge = step.alias();
+  if (result.state == ResultState::kRefined) {
+    const absl::StatusOr<Refinement> refinement = DecodeRefinement(*result.value.inline_bytes);
+    const absl::StatusOr<std::vector<StepPtr>> refined = ExpandRefinement(
+        step, result.id, *refinement, OwnInputs(attempt), attempt.continuation->signatures);
+    attempt.next.insert(attempt.next.begin(), refined->begin(), refined->end());
+    edge = step.path;
+  }
+  const std::vector<StepPtr> successors = SuccessorsOf(edge, attempt.next);
+  attempt.needs_record = successors.empty();
+  for (const StepPtr& successor : successors) {
+    if (DriverHandsOver(run, *successor)) {
+      attempt.needs_record = true;
+      continue;
+    }
+    HandOver message = MakeHandOver(run, attempt, successor);
+    message.edge = edge;
+    attempt.outgoing.try_emplace(message.key(), false);
+    holds_.Add(event.now, std::move(message), run.deadline, &sends_);
+  }
+  // The sends are to be on their way before anybody learns that they are.
+  for (Send& send : std::exchange(sends_, {})) {
+    if (IsSelf(send.to)) {
+      local_.push_back(std::get<HandOver>(std::move(send.message)));
+    } else {
+      event.Emit(std::move(send));
+    }
+  }
+  Reach(event, run, step.path, StepState::kForwarded);
+  if (attempt.needs_record) {
+    attempt.reportable = true;
+    ScheduleReport(run, event.now);
+  }
+  CheckPassed(event, run, attempt);
+}
+
+HandOver Core::Impl::MakeHandOver(Run& run, const Attempt& attempt, const StepPtr& successor) {
+  auto continuation = std::make_shared<Continuation>();
+  continuation->run = run.id;
+  continuation->driver = run.driver;
+  continuation->mode = run.mode;
+  continuation->traceparent = attempt.continuation->traceparent;
+  continuation->steps = StepsFrom(successor, attempt.next);
+  std::vector<std::string> clusters;
+  for (const StepPtr& step : continuation->steps) AddName(step->cluster, &clusters);
+  if (AnyRefines(continuation->steps)) {
+    continuation->signatures = attempt.continuation->signatures;
+    for (const OperationSignature& one : continuation->signatures) AddName(one.cluster, &clusters);
+  }
+  continuation->clusters = book_.Views(clusters);
+
+  HandOver message;
+  message.redrive = attempt.redrive;
+  message.sender = options_.self;
+  message.sender_epoch = attempt.epoch;
+  message.result = attempt.result;
+  message.ancestors = attempt.ancestors;
+  message.continuation = std::move(continuation);
+  return message;
+}
+
+bool Core::Impl::DriverHandsOver(const Run& run, const Step& successor) const {
+  return successor.waits_for_record || run.mode == Mode::kCentralized;
+}
+
+// The hand-over along `edge` is safe in another process, whatever happens to this one.
+void Core::Impl::MarkSafe(Event& event, Run& run, const EdgeKey& edge) {
+  Attempt* producer = ProducerOf(run, edge.from);
+  if (producer == nullptr) return;
+  const auto outgoing = producer->outgoing.find(edge);
+  if (outgoing == producer->outgoing.end() || outgoing->second) return;
+  outgoing->second = true;
+  CheckPassed(event, run, *producer);
+}
+
+void Core::Impl::CheckPassed(Event& event, Run& run, Attempt& attempt) {
+  if (!attempt.reportable && !attempt.outgoing.empty() &&
+      std::all_of(attempt.outgoing.begin(), attempt.outgoing.end(), [this](const auto& entry) {
+        const Hold* hold = holds_.Find(entry.first);
+        return entry.second || hold == nullptr || hold->accepted;
+      })) {
+    attempt.reportable = true;
+    ScheduleReport(run, event.now + options_.report_delay);
+  }
+  if (attempt.passed || (attempt.needs_record && !attempt.recorded)) return;
+  for (const auto& [edge, safe] : attempt.outgoing) {
+    if (!safe) return;
+  }
+  attempt.passed = true;
+  Reach(event, run, attempt.key.step, StepState::kPassed);
+  for (const EdgeKey& edge : attempt.edges) {
+    const auto step = run.candidates.find(edge.step);
+    if (step == run.candidates.end()) continue;
+    const auto candidate = step->second.find(edge.from);
+    if (candidate != step->second.end()) TellPassed(event, run, candidate->second);
+  }
+}
+
+void Core::Impl::TellPassed(Event& event, Run& run, const Candidate& candidate) {
+  for (const Address& sender : candidate.senders) {
+    if (IsSelf(sender)) {
+      holds_.Erase(candidate.key);
+      MarkSafe(event, run, candidate.key);
+    } else {
+      event.Emit(Send{sender, Passed{candidate.key, candidate.redrive}});
+    }
+  }
+}
+
+Attempt* Core::Impl::ProducerOf(Run& run, const ResultId& result) {
+  for (auto& [id, attempt] : run.attempts) {
+    if (attempt->result != nullptr && attempt->result->id == result) return attempt.get();
+  }
+  return nullptr;
+}
+
+}  // namespace fractos

@@ -1,0 +1,26 @@
+// Joins: which candidates belong together.
+#ifndef FRACTOS_DAEMON_CONTINUATION_JOIN_H_
+#define FRACTOS_DAEMON_CONTINUATION_JOIN_H_
+
+#include <map>
+#include <vector>
+
+#include "daemon/continuation/run.h"
+
+namespace fractos {
+
+// The combinations, one candidate for each of `edges` in that order, that contain `must` and whose
+// ancestors agree: no step stands in two of them with different results. A join that counted inputs
+// instead would execute on results of different pasts, and then never find the right ones. Only
+// candidates settled under `redrive` take part.
+std::vector<std::vector<const Candidate*>> AgreeingCombinations(
+    const std::vector<StepPath>& edges, const std::map<ResultId, Candidate>& candidates,
+    const Candidate& must, uint64_t redrive);
+
+// The results that an execution on `chosen` stands on, predecessors before successors, each step
+// once, without inline bytes. Refinements keep theirs: they are what later steps are made of.
+std::vector<ResultPtr> MergedAncestors(const std::vector<const Candidate*>& chosen);
+
+}  // namespace fractos
+
+#endif  // FRACTOS_DAEMON_CONTINUATION_JOIN_H_

@@ -1,0 +1,236 @@
+// Hand-overs coming in, and the answers to those that went out.
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "daemon/continuation/core_impl.h"
+#include "daemon/continuation/join.h"
+#include "lib/base/limits.h"
+
+namespace fractos {
+namespace {
+
+constexpr Duration kOverloadedRetry = std::chrono::milliseconds(100);
+
+// The path that `edge` of `step` leads from must be one of its predecessors: what a peer says is
+// checked before it becomes part of a join.
+bool HasEdge(const Step& step, const StepPath& edge) {
+  const std::vector<StepPath> predecessors = step.Predecessors();
+  if (predecessors.empty()) return edge.empty();
+  return std::find(predecessors.begin(), predecessors.end(), edge) != predecessors.end();
+}
+
+}  // namespace
+
+void Core::Impl::On(Event& event, const Incarnation& from, HandOver message) {
+  if (message.continuation == nullptr || message.continuation->steps.empty()) return;
+  const bool remote = !IsSelf(from.address);
+  if (remote) {
+    // A deposed leader may hand on what it accepted in its time; it is only told to step down.
+    if (message.sender_epoch != 0 && message.sender_epoch < book_.EpochOf(from.address.cluster)) {
+      event.Emit(Send{from.address,
+                      StaleEpoch{from.address.cluster, book_.EpochOf(from.address.cluster)}});
+      ++stats_.stale_epochs;
+    }
+    book_.SawEpoch(from.address.cluster, message.sender_epoch);
+  }
+  if (std::optional<Nack> nack = Refuse(from, message)) {
+    if (remote) {
+      event.Emit(Send{from.address, *std::move(nack)});
+    } else {
+      On(event, from, *nack);
+    }
+    return;
+  }
+  Run& run = RunOf(event, message);
+  if (message.redrive > run.redrive) RaiseRedrive(event, run, message.redrive);
+
+  std::vector<ClusterView> news;
+  for (const ClusterView& view : message.continuation->clusters) {
+    if (book_.Learn(view)) news.push_back(view);
+  }
+  if (!news.empty()) event.Emit(LearnClusters{std::move(news)});
+  if (leads_) book_.SawLeader(options_.self.address, epoch_);
+
+  const EdgeKey key = message.key();
+  const uint64_t redrive = message.redrive;
+  auto& candidates = run.candidates[key.step];
+  const auto known = candidates.find(key.from);
+  const bool is_new = known == candidates.end();
+  if (is_new) {
+    Keep(event, run, from, std::move(message));
+  } else {
+    ++stats_.duplicates;
+    Renew(event, run, known->second, message);
+  }
+  Candidate& candidate = run.candidates[key.step].at(key.from);
+  ++candidate.received;
+  if (std::find(candidate.senders.begin(), candidate.senders.end(), from.address) ==
+      candidate.senders.end()) {
+    candidate.senders.push_back(from.address);
+  }
+  if (remote) {
+    event.Emit(Send{from.address, Accepted{key, redrive}});
+  } else {
+    holds_.OnAccepted(from, key);
+  }
+  if (is_new) Reach(event, run, key.step, StepState::kAccepted);
+  Fire(event, run, candidate);
+  // The sender of something old may have missed that it was passed long ago.
+  for (const auto& [id, attempt] : run.attempts) {
+    if (attempt->passed &&
+        std::find(attempt->edges.begin(), attempt->edges.end(), key) != attempt->edges.end()) {
+      TellPassed(event, run, candidate);
+      break;
+    }
+  }
+}
+
+std::optional<Nack> Core::Impl::Refuse(const Incarnation& from, const HandOver& message) {
+  const Step& step = message.step();
+  Nack nack;
+  nack.edge = message.key();
+  nack.redrive = message.redrive;
+  const auto refuse = [&nack](Refusal reason, std::string why) {
+    nack.reason = reason;
+    nack.message = std::move(why);
+    return std::optional<Nack>(nack);
+  };
+  if (ended_.contains(message.continuation->run)) {
+    return refuse(Refusal::kEnded, "the run is over");
+  }
+  if (step.cluster != options_.self.address.cluster) {
+    return refuse(Refusal::kInvalid, absl::StrCat("step ", step.path, " is for ", step.cluster,
+                                                  ", not for ", options_.self.address.cluster));
+  }
+  if (!HasEdge(step, message.edge) || (message.result == nullptr) != message.edge.empty()) {
+    return refuse(Refusal::kInvalid,
+                  absl::StrCat("step ", step.path, " has no edge from \"", message.edge, "\""));
+  }
+  const Run* run = FindRun(message.continuation->run);
+  if (!leads_ || (draining_ && run == nullptr)) {
+    nack.seen = epoch_;
+    if (!IsSelf(leader_)) nack.leader = leader_;
+    return refuse(Refusal::kNotLeader, "not the leader");
+  }
+  if (run != nullptr && message.redrive < run->redrive) {
+    ++stats_.stale_redrives;
+    nack.seen = run->redrive;
+    return refuse(Refusal::kStaleRedrive, "the run was driven again");
+  }
+  if (run != nullptr && run->expired) {
+    return refuse(Refusal::kEnded, "the run is past its deadline");
+  }
+  // Only what starts here is turned away: what other daemons already work for must be let through.
+  const bool starts = run == nullptr && message.result == nullptr && from.address.IsDriver();
+  if (starts &&
+      (runs_.size() >= options_.max_runs || occupied_ + queue_.size() >= options_.max_in_flight)) {
+    nack.retry_after = kOverloadedRetry;
+    return refuse(Refusal::kOverloaded, "too many runs");
+  }
+  return std::nullopt;
+}
+
+void Core::Impl::Keep(Event& event, Run& run, const Incarnation& from, HandOver message) {
+  const EdgeKey key = message.key();
+  Reach(event, run, key.step, StepState::kReceived);
+  Candidate candidate;
+  candidate.key = key;
+  candidate.edge = std::move(message.edge);
+  candidate.result = std::move(message.result);
+  candidate.ancestors = std::move(message.ancestors);
+  candidate.step = message.continuation->steps.front();
+  candidate.continuation = std::move(message.continuation);
+  candidate.redrive = message.redrive;
+  candidate.received_us = Micros(event.now);
+  // Bytes start to move before a join is complete: the hand-over and the pull overlap.
+  if (candidate.result != nullptr && !IsSelf(from.address)) {
+    for (const InputEdge& input : candidate.step->inputs) {
+      if (input.from == candidate.edge && !input.passed &&
+          candidate.result->state == ResultState::kSucceeded) {
+        RequestFetch(event, run, candidate.result->value);
+      }
+    }
+  }
+  run.candidates[key.step].emplace(key.from, std::move(candidate));
+}
+
+// The same result along the same edge once more. It may come from another execution that agreed,
+// and then its bytes live elsewhere; and it may come under a higher redrive epoch, which settles
+// it.
+void Core::Impl::Renew(Event& event, Run& run, Candidate& candidate, const HandOver& message) {
+  candidate.redrive = std::max(candidate.redrive, message.redrive);
+  if (candidate.result == nullptr || candidate.result->value == message.result->value) return;
+  candidate.result = message.result;
+  candidate.ancestors = message.ancestors;
+  for (auto& [id, attempt] : run.attempts) {
+    if (id.first != candidate.key.step || attempt->staged.has_value() ||
+        attempt->state == Attempt::State::kExecuting ||
+        attempt->state == Attempt::State::kCommitted) {
+      continue;
+    }
+    TakeInputs(run, *attempt);
+    if (attempt->state == Attempt::State::kFetching) FetchInputs(event, run, *attempt);
+  }
+}
+
+void Core::Impl::Fire(Event& event, Run& run, const Candidate& candidate) {
+  const std::vector<StepPath> edges = candidate.step->Predecessors();
+  for (const std::vector<const Candidate*>& chosen :
+       AgreeingCombinations(edges, run.candidates[candidate.key.step], candidate, run.redrive)) {
+    std::vector<ResultId> ids;
+    for (const Candidate* one : chosen) {
+      if (one->result != nullptr) ids.push_back(one->result->id);
+    }
+    Accept(event, run, chosen, ComputeLineage(ids));
+  }
+}
+
+// What is here under a lower redrive epoch sleeps until the driver says what stands.
+void Core::Impl::RaiseRedrive(Event& event, Run& run, uint64_t redrive) {
+  run.redrive = redrive;
+  if (run.attempts.empty() && run.candidates.empty()) return;
+  holds_.ForEach(run.id, [](Hold& hold) { hold.suspended = true; });
+  run.fetch_redrive_due = event.now;
+  Arm(run, event.now);
+}
+
+void Core::Impl::On(Event& event, const Incarnation& from, const Accepted& message) {
+  Run* run = FindRun(message.edge.run);
+  if (run == nullptr || !holds_.OnAccepted(from, message.edge)) return;
+  MarkSafe(event, *run, message.edge);
+}
+
+void Core::Impl::On(Event& event, const Incarnation&, const Passed& message) {
+  Run* run = FindRun(message.edge.run);
+  holds_.Erase(message.edge);
+  if (run != nullptr) MarkSafe(event, *run, message.edge);
+}
+
+void Core::Impl::On(Event& event, const Incarnation& from, const Nack& message) {
+  Run* run = FindRun(message.edge.run);
+  if (run == nullptr) return;
+  switch (message.reason) {
+    case Refusal::kStaleRedrive:
+      if (message.seen > run->redrive) RaiseRedrive(event, *run, message.seen);
+      return;
+    case Refusal::kNotLeader:
+      book_.SawFollower(from.address, message.leader);
+      holds_.Retry(event.now, message.edge, Duration::zero());
+      return;
+    case Refusal::kOverloaded:
+      holds_.Retry(event.now, message.edge, message.retry_after);
+      return;
+    case Refusal::kInvalid:
+    case Refusal::kEnded:
+      // Sending it again would not help. The driver, which knows better, drives again or ends.
+      holds_.Erase(message.edge);
+      return;
+  }
+}
+
+void Core::Impl::On(Event& event, const Incarnation&, const StaleEpoch& message) {
+  if (message.cluster == options_.self.address.cluster) StepDownBelow(event, message.seen);
+}
+
+}  // namespace fractos
