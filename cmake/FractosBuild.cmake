@@ -33,11 +33,20 @@ function(fractos_library name)
   endif()
 endfunction()
 
-# fractos_program(fractosctl SOURCES main.cc DEPS fractos_driver): lands in <build>/bin.
+# What ships, so that `make build` need not build the tests and the benchmark.
+add_custom_target(programs)
+
+# fractos_program(fractosctl SOURCES main.cc DEPS fractos_driver): lands in <build>/bin. All ship and
+# are installed, save what stands in bench/ and tests/.
 function(fractos_program name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE fractos_options ${ARG_DEPS})
+  file(RELATIVE_PATH folder ${CMAKE_SOURCE_DIR} ${CMAKE_CURRENT_SOURCE_DIR})
+  if(NOT folder MATCHES "^(bench|tests)")
+    add_dependencies(programs ${name})
+    install(TARGETS ${name} RUNTIME)
+  endif()
 endfunction()
 
 # All tests' binaries, and those of one label, so that nobody need build the rest to run them.
