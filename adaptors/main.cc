@@ -1,0 +1,120 @@
+// fractos-adaptor: the adaptors that ship, each by its name.
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <cstring>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "adaptors/echo/echo_device.h"
+#include "adaptors/kit/serve.h"
+#include "adaptors/math/math_device.h"
+#include "adaptors/storage/storage_command.h"
+#include "adaptors/storage/storage_device.h"
+
+namespace fractos {
+namespace {
+
+constexpr const char* kHelp = R"(usage: fractos-adaptor NAME [--describe [--options JSON]]
+       fractos-adaptor storage put KEY [--options JSON] < FILE
+       fractos-adaptor storage get KEY [--options JSON] > FILE
+
+Serves one device to the daemon that started it, over the Unix socket whose descriptor
+FRACTOS_ADAPTOR_FD numbers. NAME is one of:
+
+  storage   files under one folder              options: {root, immutable}
+  math      exact arithmetic on big integers
+  cnn       what a photograph shows             options: {model, labels, input: {size, mean, scale}}
+  echo      nothing useful, for tests           options: {hostile, log}
+
+  --describe   print the device's description (docs/adaptors.md gives the format) and exit
+  --options    the DeviceCluster's spec.adaptor.options
+)";
+
+constexpr const char* kNames[] = {"storage", "math", "cnn", "echo"};
+
+size_t EditDistance(const std::string& a, const std::string& b) {
+  std::vector<size_t> row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      size_t cost = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, cost});
+    }
+  }
+  return row[b.size()];
+}
+
+int UnknownName(const std::string& name) {
+  std::cerr << "there is no adaptor '" << name.substr(0, 64) << "'";
+  const char* nearest =
+      *std::min_element(std::begin(kNames), std::end(kNames), [&](const char* a, const char* b) {
+        return EditDistance(name.substr(0, 64), a) < EditDistance(name.substr(0, 64), b);
+      });
+  if (EditDistance(name.substr(0, 64), nearest) <= 2) {
+    std::cerr << "; did you mean '" << nearest << "'?";
+  }
+  std::cerr << "\nthere are: storage, math, cnn, echo (see fractos-adaptor --help)\n";
+  return 2;
+}
+
+// The cnn adaptor is a program of its own beside this one: loading OpenCV's libraries would make
+// every other adaptor start later and weigh more.
+int ExecCnn(char** argv) {
+  char path[PATH_MAX] = {};
+  ssize_t length = ::readlink("/proc/self/exe", path, sizeof(path) - 1);
+  std::string self(path, length > 0 ? static_cast<size_t>(length) : 0);
+  std::string program = self.substr(0, self.rfind('/') + 1) + "fractos-adaptor-cnn";
+  ::execv(program.c_str(), argv + 1);
+  std::cerr << "cannot start " << program << ": " << std::strerror(errno) << "\n";
+  return 2;
+}
+
+int Main(int argc, char** argv) {
+  if (argc < 2) {
+    std::cerr << kHelp;
+    return 2;
+  }
+  std::string name = argv[1];
+  std::vector<std::string> arguments(argv + 2, argv + argc);
+  if (name == "--help" || name == "-h" || name == "help") {
+    std::cout << kHelp;
+    return 0;
+  }
+  if (name == "--version") {
+    std::cout << "fractos-adaptor " << FRACTOS_VERSION << "\n";
+    return 0;
+  }
+  if (!arguments.empty() && (arguments[0] == "--help" || arguments[0] == "-h")) {
+    std::cout << kHelp;
+    return 0;
+  }
+  if (name == "cnn") return ExecCnn(argv);
+  if (name == "math") {
+    MathDevice device;
+    return adaptor::AdaptorMain(device, arguments);
+  }
+  if (name == "echo") {
+    EchoDevice device;
+    return adaptor::AdaptorMain(device, arguments);
+  }
+  if (name == "storage") {
+    if (!arguments.empty() && (arguments[0] == "put" || arguments[0] == "get")) {
+      return StorageCommand(arguments);
+    }
+    StorageDevice device;
+    return adaptor::AdaptorMain(device, arguments);
+  }
+  return UnknownName(name);
+}
+
+}  // namespace
+}  // namespace fractos
+
+int main(int argc, char** argv) { return fractos::Main(argc, argv); }

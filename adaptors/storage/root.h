@@ -1,0 +1,77 @@
+// A folder that files are created in whole and never leave.
+#ifndef FRACTOS_ADAPTORS_STORAGE_ROOT_H_
+#define FRACTOS_ADAPTORS_STORAGE_ROOT_H_
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "adaptors/kit/fd.h"
+
+namespace fractos {
+
+inline constexpr size_t kMaxKeyBytes = 1024;
+inline constexpr size_t kMaxKeySegmentBytes = 255;
+inline constexpr size_t kMaxListedKeys = 100'000;
+// Holds files that are being written. Not a key, and in no list.
+inline constexpr absl::string_view kStagingFolder = ".fractos-staging";
+
+// InvalidArgument, naming the key and what is wrong, unless it is 1 to kMaxKeyBytes bytes of
+// segments with '/' between them, none empty, ".", "..", longer than kMaxKeySegmentBytes or with a
+// control character, the first not kStagingFolder.
+absl::Status CheckKey(absl::string_view key);
+
+// Files under one folder, by key. Several processes may have the same folder open (the replicas of
+// one DeviceCluster). No key leads outside: besides CheckKey, no symbolic link below the folder is
+// ever followed, whoever puts one there and whenever. Thread-safe.
+class Root {
+ public:
+  // Creates the folder when it is missing, and removes what crashed writers left there more than an
+  // hour ago.
+  static absl::StatusOr<Root> Open(const std::string& path);
+
+  struct File {
+    adaptor::Fd fd;  // at offset 0, read-only
+    uint64_t size = 0;
+    // From the current offset to the end.
+    absl::StatusOr<std::string> ReadAll() const;
+  };
+  // NotFound naming the key when there is no such file, FailedPrecondition when it is a folder.
+  absl::StatusOr<File> OpenFile(absl::string_view key) const;
+
+  // Creates the file with `bytes`, folders included. Until this returns no reader sees anything of
+  // it; when it has returned OK the bytes are on disk. OK when equal bytes are already there,
+  // AlreadyExists when other bytes are, which then stay. ResourceExhausted when the disk is full;
+  // nothing is left then.
+  absl::Status Put(absl::string_view key, absl::string_view bytes) const;
+
+  // OK when the file is gone, also when it was not there.
+  absl::Status Delete(absl::string_view key) const;
+
+  // Sorted. ResourceExhausted beyond kMaxListedKeys.
+  absl::StatusOr<std::vector<std::string>> List(absl::string_view prefix) const;
+
+ private:
+  explicit Root(std::string path) : path_(std::move(path)) {}
+  // A folder below the root (or the root itself for "").
+  absl::StatusOr<adaptor::Fd> OpenFolder(absl::string_view folder, bool create) const;
+  // Writes `bytes` to a new file in the staging folder and sets `name` once that exists.
+  absl::Status Stage(absl::string_view key, absl::string_view bytes, std::string* name) const;
+  absl::Status Publish(const std::string& staged, absl::string_view key,
+                       absl::string_view bytes) const;
+  absl::Status CompareExisting(absl::string_view key, absl::string_view bytes) const;
+  absl::Status SyncFolderOf(absl::string_view key) const;
+  void RemoveStale() const;
+
+  std::string path_;  // for messages
+  adaptor::Fd root_;
+  adaptor::Fd staging_;
+};
+
+}  // namespace fractos
+
+#endif  // FRACTOS_ADAPTORS_STORAGE_ROOT_H_

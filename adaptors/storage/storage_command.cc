@@ -1,0 +1,77 @@
+#include "adaptors/storage/storage_command.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <iostream>
+
+#include "absl/strings/str_cat.h"
+#include "adaptors/kit/arguments.h"
+#include "adaptors/storage/storage_device.h"
+
+namespace fractos {
+namespace {
+
+constexpr const char* kUsage =
+    "usage: fractos-adaptor storage put KEY [--options JSON] < FILE\n"
+    "       fractos-adaptor storage get KEY [--options JSON] > FILE\n";
+
+int Refuse(const absl::Status& status) {
+  std::cerr << status.message() << "\n";
+  return 1;
+}
+
+absl::StatusOr<std::string> ReadAll(int fd) {
+  std::string bytes;
+  std::string block(64 * 1024, '\0');
+  while (true) {
+    ssize_t n = ::read(fd, block.data(), block.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return absl::ErrnoToStatus(errno, "cannot read standard input");
+    if (n == 0) return bytes;
+    bytes.append(block, 0, static_cast<size_t>(n));
+  }
+}
+
+int Get(const Root& root, const std::string& key) {
+  absl::StatusOr<Root::File> file = root.OpenFile(key);
+  if (!file.ok()) return Refuse(file.status());
+  std::string block(64 * 1024, '\0');
+  while (true) {
+    ssize_t n = ::read(file->fd.get(), block.data(), block.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return Refuse(absl::ErrnoToStatus(errno, absl::StrCat("cannot read ", key)));
+    if (n == 0) break;
+    std::cout.write(block.data(), n);
+  }
+  std::cout.flush();
+  return std::cout.good() ? 0 : Refuse(absl::DataLossError("cannot write standard output"));
+}
+
+}  // namespace
+
+int StorageCommand(const std::vector<std::string>& arguments) {
+  bool has_options = arguments.size() == 4 && arguments[2] == "--options";
+  if (arguments.size() != 2 && !has_options) {
+    std::cerr << kUsage;
+    return 2;
+  }
+  absl::StatusOr<adaptor::Arguments> options = adaptor::Arguments::Parse(
+      has_options ? absl::string_view(arguments[3]) : R"({"root": "data"})", "option");
+  StorageDevice device;
+  absl::Status status = options.status();
+  if (status.ok()) status = device.Configure(*options).status();
+  if (status.ok()) status = CheckKey(arguments[1]);
+  if (!status.ok()) {
+    std::cerr << status.message() << "\n";
+    return 2;
+  }
+  const Root& root = **device.root();
+  if (arguments[0] == "get") return Get(root, arguments[1]);
+  absl::StatusOr<std::string> bytes = ReadAll(STDIN_FILENO);
+  if (!bytes.ok()) return Refuse(bytes.status());
+  status = root.Put(arguments[1], *bytes);
+  return status.ok() ? 0 : Refuse(status);
+}
+
+}  // namespace fractos
