@@ -2,7 +2,6 @@
 
 JOBS ?= 2
 PREFIX ?= /usr/local
-PROGRAMS := fractosctl fractos-daemon fractos-adaptor
 CTEST = ctest --test-dir build/$(1) -j$(JOBS) --output-on-failure --no-tests=error
 
 .DEFAULT_GOAL := help
@@ -33,7 +32,7 @@ build/%/build.ninja: CMakePresets.json | have-deps
 
 .PHONY: build
 build: build/release/build.ninja | have-deps ## build the programs into build/release/bin
-	@ninja -C build/release -j$(JOBS) --quiet $(PROGRAMS)
+	@ninja -C build/release -j$(JOBS) --quiet programs
 
 .PHONY: dev
 dev: build/dev/build.ninja | have-deps ## build everything with assertions, failpoints and -Werror into build/dev
@@ -60,7 +59,7 @@ asan tsan: | have-deps
 
 .PHONY: demo
 demo: build ## run both applications on real data, and Centralized beside
-	@tools/demo.sh build/release/bin
+	@tools/demo.py build/release/bin
 
 .PHONY: bench
 bench: build ## measure; writes bench/results/latest.json
@@ -73,7 +72,7 @@ format: | have-check-deps ## clang-format every C++ file
 
 .PHONY: check
 check: build/dev/build.ninja | have-check-deps ## format, layout, headers, thread-safety, promises, documents
-	@tools/check.sh build/dev
+	@JOBS=$(JOBS) tools/check.sh build/dev
 
 .PHONY: tidy
 tidy: build/dev/build.ninja | have-check-deps ## clang-tidy on what changed since BASE; BASE=all: on everything
@@ -84,9 +83,9 @@ mutate: | have-deps ## 100 seeded mutations of the protocol and the plan; writes
 	@tools/mutate.py --jobs $(JOBS)
 
 .PHONY: install
-install: build ## the programs into PREFIX/bin
-	@install -d $(DESTDIR)$(PREFIX)/bin
-	@install $(PROGRAMS:%=build/release/bin/%) $(DESTDIR)$(PREFIX)/bin
+install: build ## install the programs under PREFIX
+	@cmake --install build/release --prefix $(PREFIX) >/dev/null
+	@echo 'installed into $(DESTDIR)$(PREFIX)'
 
 .PHONY: clean
 clean: ## remove everything that was built

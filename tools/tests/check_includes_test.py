@@ -34,6 +34,9 @@ class IncludesTest(unittest.TestCase):
         self.assert_refused("adaptors/math/a.cc", '#include "lib/plan/value.h"', "adaptors may")
         self.assert_refused("cli/main.cc", '#include "daemon/device/device.h"', "cli may")
 
+    def test_embedded_texts_may_be_read_by_anybody(self):
+        self.assert_allowed("cli/devices.cc", '#include "adaptors/math/operations.json.h"')
+
     def test_generated_types_stop_at_the_codecs(self):
         generated = '#include "fractos/v1/adaptor.pb.h"'
         for path in ("lib/link/codec.cc", "daemon/device/a.cc", "adaptors/kit/a.cc"):
