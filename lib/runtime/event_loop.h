@@ -3,43 +3,64 @@
 #ifndef FRACTOS_LIB_RUNTIME_EVENT_LOOP_H_
 #define FRACTOS_LIB_RUNTIME_EVENT_LOOP_H_
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 
 #include "lib/base/clock.h"
 
 namespace grpc {
-class CompletionQueue;
-class ServerCompletionQueue;
 class ServerBuilder;
+class ServerCompletionQueue;
 }  // namespace grpc
 
 namespace fractos {
+
+// What an operation on the completion queue carries as its tag. Whoever starts the operation keeps
+// the Completion alive until Done was called, which happens exactly once.
+class Completion {
+ public:
+  // `ok` as gRPC says it. Called on the loop's thread; after Run returned, in ~EventLoop.
+  virtual void Done(bool ok) = 0;
+
+ protected:
+  ~Completion() = default;  // the loop never owns one
+};
 
 // Thread-safe unless a method says otherwise. Callbacks run on the thread inside Run, one at a
 // time, and must not block.
 class EventLoop {
  public:
   EventLoop();
-  // Run must have returned, or never been called.
+  // Run must have returned, or never been called. Waits for the operations under way on the
+  // completion queue, so whoever started them has cancelled them by now.
   ~EventLoop();
   EventLoop(const EventLoop&) = delete;
   EventLoop& operator=(const EventLoop&) = delete;
 
   // Serves until Stop. Everything still queued then is dropped, each callback destroyed unrun.
+  // Call once.
   void Run();
   void Stop();
 
-  // Runs `callback` soon.
+  // Runs `callback` soon, after those posted before. Posting many costs one wake-up.
   void Post(std::function<void()> callback);
 
-  // Runs `callback` at `when`. The returned id cancels it; cancelling one that ran is allowed.
+  // Runs `callback` at `when` or up to a millisecond later. The returned id, never 0, cancels it;
+  // cancelling one that ran is allowed.
   using TimerId = uint64_t;
   TimerId At(Time when, std::function<void()> callback);
   void Cancel(TimerId timer);
 
+  // Whether the calling thread is the one inside Run.
+  bool OnLoopThread() const;
+
+  // For whoever speaks gRPC: operations on this queue must have a Completion as their tag. The
+  // builder already has the queue and may build one server.
+  grpc::ServerCompletionQueue* completion_queue();
+  grpc::ServerBuilder* server_builder();
+
  private:
-  friend class LinkTable;  // the only other user of the completion queue
   class Impl;
   std::unique_ptr<Impl> impl_;
 };
