@@ -42,6 +42,9 @@ struct Diagnostic {
   std::string ToString() const;
 };
 
+// Into the order of the file; what has no place comes first.
+void SortByPlace(std::vector<Diagnostic>* diagnostics);
+
 // Everything that can be wrong with a graph apart from its syntax: names, references, devices,
 // operations, arguments, parameters, bounds. Empty: Compile will succeed. A cluster that
 // `descriptions` lacks is an unknown device, unless `undescribed` names it: its operations cannot

@@ -2,14 +2,25 @@
 #ifndef FRACTOS_LIB_PLAN_TASK_GRAPH_H_
 #define FRACTOS_LIB_PLAN_TASK_GRAPH_H_
 
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "lib/base/clock.h"
+#include "lib/base/limits.h"
 
 namespace fractos {
+
+// Bounds of a graph, besides those of lib/base/limits.h.
+inline constexpr size_t kMaxParameters = 64;
+inline constexpr size_t kMaxParameterBytes = 4 * 1024;  // of one value
+inline constexpr int kMaxRetries = 10;
+inline constexpr std::chrono::milliseconds kMinDeadline{1};
+inline constexpr std::chrono::seconds kDefaultStepTimeout{30};
+// The five characters that complete a generated name must fit, too.
+inline constexpr size_t kMaxGenerateNameLength = kMaxNameLength - 5;
 
 // Where something stands in a file; lines and columns count from 1, 0 means unknown.
 struct SourceMark {
@@ -17,6 +28,9 @@ struct SourceMark {
   int line = 0;
   int column = 0;
 };
+
+// Where the fields of something stand, by their path within it ("inputs.image").
+using FieldMarks = std::map<std::string, SourceMark>;
 
 struct ParameterSpec {
   std::string name;
@@ -53,19 +67,31 @@ struct TaskGraphStep {
   std::vector<std::string> after;                           // order without data
   std::optional<WhenSpec> when;
   std::optional<RetrySpec> retry;
-  std::optional<Duration> timeout;
+  std::optional<Duration> timeout;  // none: kDefaultStepTimeout, or the deadline if that is sooner
   SourceMark mark;
+  FieldMarks marks;
+
+  // Where `field` stands; where the step does, when that is not known.
+  const SourceMark& MarkOf(const std::string& field) const {
+    const auto found = marks.find(field);
+    return found == marks.end() ? mark : found->second;
+  }
 };
 
 struct TaskGraph {
-  std::string name;
+  std::string name;           // empty when only generate_name is given
+  std::string generate_name;  // a prefix that whoever makes the object completes; may end in '-'
   std::string name_space = "default";
   std::vector<ParameterSpec> parameters;
   std::vector<TaskGraphStep> steps;       // a step refers only to steps above it
   std::vector<TaskGraphStep> on_failure;  // the error continuation
   Mode mode = Mode::kDistributed;
-  Duration deadline = std::chrono::seconds(60);
+  Duration deadline = kDefaultDeadline;
   SourceMark mark;
+  SourceMark deadline_mark;
+
+  // What to call the graph: the name, else what it would be generated from.
+  std::string DisplayName() const;
 };
 
 }  // namespace fractos
