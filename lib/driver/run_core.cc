@@ -1,0 +1,354 @@
+#include "lib/driver/run_core.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "lib/base/limits.h"
+#include "lib/driver/run_core_impl.h"
+
+namespace fractos {
+namespace {
+
+// Longer than any hold or report stays unsaid: after it something is missing that nobody misses.
+constexpr Duration kSilence = kHoldWindow + 2 * kHoldResend;
+constexpr Duration kAnswerTime = std::chrono::seconds(1);
+
+std::vector<StepPtr> FilledIn(const std::vector<StepPtr>& steps, const RunRecord& record) {
+  std::vector<StepPtr> filled;
+  for (const StepPtr& step : steps) {
+    auto copy = std::make_shared<Step>(*step);
+    copy->arguments = SubstituteFailure(step->arguments, record.failed_step, record.failure.reason,
+                                        record.failure.message);
+    filled.push_back(std::move(copy));
+  }
+  return filled;
+}
+
+}  // namespace
+
+RunCore::Impl::Impl(Options options, Plan plan, RunRecord record, std::vector<ClusterView> clusters)
+    : options_(std::move(options)),
+      plan_(std::move(plan)),
+      record_(std::move(record)),
+      random_(options_.seed),
+      holds_(&book_, &random_) {
+  for (const ClusterView& view : clusters) book_.Learn(view);
+}
+
+void RunCore::Impl::Start(Event& event) {
+  heard_ = event.now;
+  if (record_.start_us == 0) record_.start_us = Micros(event.now);
+  deadline_ =
+      event.now + plan_.deadline - std::chrono::microseconds(Micros(event.now) - record_.start_us);
+  if (!BuildGraph(event)) return;
+  if (record_.redrive == 0) {
+    record_.redrive = 1;
+    record_.phase = RunPhase::kRunning;
+    Write(event);
+    return;
+  }
+  for (const auto& [path, result] : record_.steps) durable_.insert(result->id);
+  durable_redrive_ = record_.redrive;
+  durable_phase_ = record_.phase;
+  if (IsEnd(record_.phase)) {
+    SendToAll(event, End{record_.run});
+    finished_ = true;
+    event.Emit(Finished{});
+    return;
+  }
+  resuming_ = true;
+  force_ = true;
+  Probe(event);
+}
+
+void RunCore::Impl::Receive(Event& event, const Incarnation& from, Message message) {
+  if (finished_) return;
+  std::visit(
+      [this, &event, &from](const auto& body) {
+        using Body = std::decay_t<decltype(body)>;
+        if constexpr (std::is_same_v<Body, Report> || std::is_same_v<Body, Accepted> ||
+                      std::is_same_v<Body, Passed> || std::is_same_v<Body, Nack> ||
+                      std::is_same_v<Body, Holding> || std::is_same_v<Body, FetchRedrive>) {
+          if constexpr (!std::is_same_v<Body, Holding> && !std::is_same_v<Body, FetchRedrive>) {
+            heard_ = event.now;
+            silences_ = 0;
+          }
+          On(event, from, body);
+        }
+      },
+      message);
+  Flush(event);
+}
+
+void RunCore::Impl::LinkUp(Event& event, const Incarnation& peer, uint64_t epoch) {
+  if (finished_) return;
+  const uint64_t known_epoch = book_.EpochOf(peer.address.cluster);
+  const bool new_leader = book_.SawLeader(peer.address, epoch);
+  const auto known = up_.find(peer.address);
+  const bool died = known != up_.end() && known->second != peer.boot;
+  const bool is_new = known == up_.end() || died;
+  up_[peer.address] = peer.boot;
+  if (died) holdings_.erase(peer.address);
+  holds_.OnPeer(event.now, peer, new_leader);
+  if (died || (epoch > known_epoch && known_epoch != 0)) Suspect(event);
+  if (recovery_ == Recovery::kProbing || recovery_ == Recovery::kSettling) {
+    if (is_new) event.Emit(Send{peer.address, MakeQuery(event.now)});
+    CheckAnswers(event, /*time_is_up=*/false);
+  }
+  Flush(event);
+}
+
+void RunCore::Impl::LinkDown(Event& event, const Address& peer) {
+  if (finished_) return;
+  book_.Lost(peer);
+  holds_.OnLost(event.now, peer);
+  holdings_.erase(peer);
+  if (up_.erase(peer) == 0) return;
+  Suspect(event);
+  if (recovery_ == Recovery::kProbing || recovery_ == Recovery::kSettling) {
+    CheckAnswers(event, /*time_is_up=*/false);
+  }
+  Flush(event);
+}
+
+void RunCore::Impl::Cancel(Event& event) {
+  if (finished_ || ending_) return;
+  cancelled_ = true;
+  record_.failure = {"Cancelled", "the run was cancelled"};
+  Finish(event, RunPhase::kCancelled);
+  Flush(event);
+}
+
+std::optional<Time> RunCore::Impl::NextTick() const {
+  if (finished_) return std::nullopt;
+  if (ending_) return write_due_ == Time::max() ? std::nullopt : std::optional<Time>(write_due_);
+  return std::min({deadline_, write_due_, recovery_due_, heard_ + kSilence,
+                   holds_.NextTick().value_or(Time::max())});
+}
+
+void RunCore::Impl::Tick(Event& event) {
+  if (finished_) return;
+  if (!ending_ && event.now >= deadline_) {
+    if (record_.phase != RunPhase::kFailing) record_.failure = DeadlineFailure();
+    Finish(event, RunPhase::kFailed);
+  }
+  if (event.now >= write_due_) Write(event);
+  if (!ending_) {
+    if (event.now >= recovery_due_) {
+      recovery_due_ = Time::max();
+      if (recovery_ == Recovery::kWaiting) {
+        Probe(event);
+      } else {
+        CheckAnswers(event, /*time_is_up=*/true);
+      }
+    }
+    if (event.now >= heard_ + kSilence) {
+      heard_ = event.now;
+      // Everything seemed to be held the last time, and yet nothing came of it.
+      if (++silences_ > 1) force_ = true;
+      if (recovery_ == Recovery::kNone || recovery_ == Recovery::kWaiting) Probe(event);
+    }
+    holds_.Tick(event.now, &sends_);
+  }
+  Flush(event);
+}
+
+void RunCore::Impl::Flush(Event& event) {
+  for (Send& send : std::exchange(sends_, {})) event.Emit(std::move(send));
+}
+
+void RunCore::Impl::Write(Event& event) {
+  write_due_ = Time::max();
+  if (writing_) {
+    write_again_ = true;
+    return;
+  }
+  writing_ = true;
+  written_ = Storable();
+  event.Emit(WriteRecord{written_});
+}
+
+void RunCore::Impl::WriteBy(Time due) { write_due_ = std::min(write_due_, due); }
+
+// The record never holds bytes, save those of the outputs.
+RunRecord RunCore::Impl::Storable() const {
+  RunRecord record = record_;
+  uint64_t inline_bytes = 0;
+  for (auto& [path, result] : record.steps) {
+    if (!result->value.IsInline()) continue;
+    if (IsOutput(*result) && inline_bytes + result->value.size <= kMaxInlineOutputBytes) {
+      inline_bytes += result->value.size;
+      continue;
+    }
+    auto stripped = std::make_shared<StepResult>(*result);
+    stripped->value.inline_bytes = nullptr;
+    result = std::move(stripped);
+  }
+  return record;
+}
+
+void RunCore::Impl::Written(Event& event, const absl::Status& status) {
+  writing_ = false;
+  if (finished_) return;
+  if (!status.ok()) {
+    // Another driver has the run, or there is no record any more to drive it by.
+    finished_ = true;
+    return;
+  }
+  const bool was_failing = durable_phase_ == RunPhase::kFailing;
+  durable_redrive_ = written_.redrive;
+  durable_phase_ = written_.phase;
+  if (IsEnd(durable_phase_)) {
+    SendToAll(event, End{record_.run});
+    finished_ = true;
+    event.Emit(Finished{});
+    return;
+  }
+  Acknowledge(event);
+  if (durable_phase_ == RunPhase::kFailing && !was_failing) {
+    SendToAll(event, Abort{record_.run, durable_redrive_});
+  }
+  if (recovery_ == Recovery::kRaising && durable_redrive_ == record_.redrive) {
+    recovery_ = Recovery::kSettling;
+    recovery_due_ = event.now + kAnswerTime;
+    holdings_.clear();
+    SendToAll(event, MakeQuery(event.now));
+  }
+  if (std::exchange(write_again_, false)) Write(event);
+  Drive(event);
+  Flush(event);
+}
+
+void RunCore::Impl::Finish(Event& event, RunPhase phase) {
+  record_.phase = phase;
+  record_.end_us = Micros(event.now);
+  ending_ = true;
+  recovery_due_ = Time::max();
+  executing_.clear();
+  holds_.EraseIf(record_.run, [](const Hold&) { return true; });
+  Write(event);
+}
+
+void RunCore::Impl::Fail(Event& event, Failure failure) {
+  record_.failure = std::move(failure);
+  if (record_.phase == RunPhase::kRunning && !plan_.on_failure.empty()) {
+    StartErrorContinuation(event);
+  } else {
+    Finish(event, RunPhase::kFailed);
+  }
+}
+
+// Failing and the raised redrive epoch are one write, so that nothing of the main steps is believed
+// once the error continuation may have started.
+void RunCore::Impl::StartErrorContinuation(Event& event) {
+  record_.phase = RunPhase::kFailing;
+  ++record_.redrive;
+  recovery_ = Recovery::kNone;
+  recovery_due_ = Time::max();
+  pending_.clear();
+  reporters_.clear();
+  executing_.clear();
+  sent_.clear();
+  drive_from_.clear();
+  holdings_.clear();
+  holds_.EraseIf(record_.run, [](const Hold&) { return true; });
+  if (!BuildGraph(event)) return;
+  Write(event);
+}
+
+bool RunCore::Impl::BuildGraph(Event& event) {
+  const bool failing = record_.phase == RunPhase::kFailing;
+  const std::vector<StepPtr> failure_steps =
+      failing ? FilledIn(plan_.on_failure, record_) : std::vector<StepPtr>();
+  absl::StatusOr<RunGraph> graph =
+      failing ? RunGraph::Grow(failure_steps, plan_.steps, plan_.signatures, record_.steps)
+              : RunGraph::Grow(plan_.steps, {}, plan_.signatures, record_.steps);
+  if (graph.ok()) {
+    graph_ = *std::move(graph);
+    return true;
+  }
+  Failure failure{absl::IsResourceExhausted(graph.status()) ? "TooManySteps" : "InvalidRefinement",
+                  std::string(graph.status().message())};
+  if (failing) {
+    // The error continuation itself went wrong; what failed first stays the reason.
+    Finish(event, RunPhase::kFailed);
+  } else {
+    Fail(event, std::move(failure));
+  }
+  return false;
+}
+
+void RunCore::Impl::SendToAll(Event& event, const Message& message) {
+  for (const ClusterView& view : book_.Views(plan_.clusters)) {
+    for (uint32_t replica = 0; replica < view.endpoints.size(); ++replica) {
+      event.Emit(Send{Address{view.cluster, replica}, message});
+    }
+  }
+}
+
+Failure RunCore::Impl::DeadlineFailure() const {
+  for (const std::string& cluster : plan_.clusters) {
+    const bool reachable = std::any_of(up_.begin(), up_.end(), [&cluster](const auto& peer) {
+      return peer.first.cluster == cluster;
+    });
+    if (!reachable) {
+      return {"NoReplica", absl::StrCat("no replica of ", cluster,
+                                        " could be reached before the run's deadline")};
+    }
+  }
+  return {"DeadlineExceeded", "the run did not end before its deadline"};
+}
+
+int64_t RunCore::Impl::Micros(Time time) const {
+  return std::chrono::duration_cast<std::chrono::microseconds>(time.time_since_epoch()).count() +
+         options_.wall_offset_us;
+}
+
+RunCore::RunCore(Options options, Plan plan, RunRecord record, std::vector<ClusterView> clusters)
+    : impl_(std::make_unique<Impl>(std::move(options), std::move(plan), std::move(record),
+                                   std::move(clusters))) {}
+RunCore::~RunCore() = default;
+
+void RunCore::Start(Time now, DriverActions* actions) {
+  Impl::Event event{now, actions};
+  impl_->Start(event);
+}
+void RunCore::Receive(Time now, const Incarnation& from, Message message, DriverActions* actions) {
+  Impl::Event event{now, actions};
+  impl_->Receive(event, from, std::move(message));
+}
+void RunCore::Written(Time now, const absl::Status& status, DriverActions* actions) {
+  Impl::Event event{now, actions};
+  impl_->Written(event, status);
+}
+void RunCore::Pulled(Time now, const StepPath& step, absl::StatusOr<Value> value,
+                     DriverActions* actions) {
+  Impl::Event event{now, actions};
+  impl_->Pulled(event, step, std::move(value));
+}
+void RunCore::LinkUp(Time now, const Incarnation& peer, uint64_t epoch, DriverActions* actions) {
+  Impl::Event event{now, actions};
+  impl_->LinkUp(event, peer, epoch);
+}
+void RunCore::LinkDown(Time now, const Address& peer, DriverActions* actions) {
+  Impl::Event event{now, actions};
+  impl_->LinkDown(event, peer);
+}
+void RunCore::Cancel(Time now, DriverActions* actions) {
+  Impl::Event event{now, actions};
+  impl_->Cancel(event);
+}
+void RunCore::Tick(Time now, DriverActions* actions) {
+  Impl::Event event{now, actions};
+  impl_->Tick(event);
+}
+std::optional<Time> RunCore::NextTick() const { return impl_->NextTick(); }
+const RunRecord& RunCore::record() const { return impl_->record(); }
+const Plan& RunCore::plan() const { return impl_->plan(); }
+std::vector<RunCore::Output> RunCore::outputs() const { return impl_->outputs(); }
+Transfer RunCore::transfer() const { return impl_->transfer(); }
+uint64_t RunCore::centralized_bytes() const { return impl_->centralized_bytes(); }
+std::vector<StepPath> RunCore::executing() const { return impl_->executing(); }
+
+}  // namespace fractos
