@@ -1,0 +1,155 @@
+"""Serves one device to its daemon."""
+import json
+import os
+import socket
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from . import wire
+from .device import Failure, Input, Passed, Request
+
+
+def _open_socket():
+    number, path = os.environ.get("FRACTOS_ADAPTOR_FD"), os.environ.get("FRACTOS_ADAPTOR_SOCKET")
+    if number:
+        return socket.socket(fileno=int(number))
+    if path:
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        sock.connect(path)
+        return sock
+    sys.exit("an adaptor is started by its daemon, which sets FRACTOS_ADAPTOR_FD or "
+             "FRACTOS_ADAPTOR_SOCKET")
+
+
+def _failure(reason, message, retryable=False):
+    return wire.field(6, wire.field(1, reason) + wire.field(2, message[:1000]) +
+                      wire.integer(3, int(retryable)))
+
+
+def _refinement(steps):
+    body = b""
+    for step in steps:
+        inputs = b"".join(
+            wire.field(4, wire.field(1, name) + (wire.integer(2, source) if isinstance(source, int)
+                                                 else wire.field(3, source)))
+            for name, source in step.inputs.items())
+        body += wire.field(1, wire.field(1, step.device) + wire.field(2, step.operation) +
+                           wire.field(3, json.dumps(step.arguments)) + inputs +
+                           b"".join(wire.integer(5, index) for index in step.after))
+    return wire.field(5, body)
+
+
+def _value(value):
+    """The Result's field for a value, and the descriptor that goes with it or None."""
+    value = value.encode() if isinstance(value, str) else bytes(value)
+    if len(value) <= wire.MAX_INLINE:
+        return wire.field(2, value), None
+    fd = os.memfd_create("fractos-value", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    with open(fd, "wb", closefd=False) as file:
+        file.write(value)
+    return wire.field(3, wire.integer(1, len(value))), fd
+
+
+class _Server:
+    def __init__(self, device, sock):
+        self._device, self._socket, self._reader = device, sock, wire.Reader(sock)
+        self._write_lock, self._requests_lock = threading.Lock(), threading.Lock()
+        self._requests = {}
+        self._workers = ThreadPoolExecutor(device.concurrency)
+
+    def run(self):
+        """Returns when the daemon has closed."""
+        configured = False
+        while (body := self._reader.next()) is not None:
+            message = wire.parse(body)
+            if 1 in message and not configured:
+                configured = True
+                self._configure(wire.parse(message[1][0]))
+            elif 2 in message and configured:
+                self._accept(wire.parse(message[2][0]))
+            elif 3 in message:
+                with self._requests_lock:
+                    request = self._requests.get(wire.parse(message[3][0]).get(1, [0])[0])
+                if request:
+                    request.cancelled.set()
+            else:
+                raise wire.ProtocolError("a frame that is out of place here")
+
+    def _configure(self, message):
+        try:
+            options = json.loads(message.get(1, [b""])[0] or b"{}")
+            if not isinstance(options, dict):
+                raise ValueError("the options are not a JSON object")
+            description = self._device.configure(options)
+        except ValueError as error:
+            self._send(wire.field(2, _failure("InvalidArgument", str(error))))
+            raise wire.ProtocolError(str(error)) from error
+        self._send(wire.field(1, wire.field(1, json.dumps(description))))
+
+    def _accept(self, message):
+        inputs = {}
+        for data in message.get(4, []):
+            given = wire.parse(data)
+            name = given.get(1, [b""])[0].decode()
+            fd = self._reader.descriptor() if 4 in given else None
+            inputs[name] = Input(name, given.get(2, [0])[0], given.get(3, [b""])[0], fd, 5 in given)
+        arguments = json.loads(message.get(3, [b""])[0] or b"{}")
+        request = Request(message.get(2, [b""])[0].decode(), arguments, inputs,
+                          message.get(5, [b""])[0], message.get(6, [0])[0] / 1000)
+        number = message.get(1, [0])[0]
+        with self._requests_lock:
+            self._requests[number] = request
+        self._workers.submit(self._work, number, request)
+
+    def _work(self, number, request):
+        result, fd = self._execute(request)
+        for given in request.inputs.values():
+            given.close()
+        with self._requests_lock:
+            self._requests.pop(number, None)
+        self._send(wire.field(2, wire.integer(1, number) + result), fd)
+
+    def _execute(self, request):
+        known = {operation["name"] for operation in self._device.description["operations"]}
+        try:
+            if request.cancelled.is_set():
+                raise Failure("Cancelled", "not wanted")
+            if time.monotonic() >= request.deadline:
+                raise Failure("DeadlineExceeded", "its time passed while it waited its turn")
+            if request.operation not in known:
+                raise Failure("Unimplemented", f"there is no operation '{request.operation}'")
+            answer = getattr(self._device, request.operation)(request)
+            if isinstance(answer, Passed):
+                return wire.field(4, answer.name), None
+            return (_refinement(answer), None) if isinstance(answer, list) else _value(answer)
+        except Failure as failure:
+            return _failure(failure.reason, failure.message, failure.retryable), None
+        except Exception as error:  # whatever it is, it is this request's alone
+            return _failure("Internal", f"{type(error).__name__}: {error}"), None
+
+    def _send(self, body, fd=None):
+        try:
+            with self._write_lock:
+                wire.write(self._socket, body, fd)
+        except OSError:
+            pass  # the daemon has gone, as the reading thread sees too
+        finally:
+            if fd is not None:
+                os.close(fd)
+
+
+def serve(device):
+    """The whole of an adaptor's main: returns never, and exits when the daemon closes the socket,
+    whatever still executes."""
+    if sys.argv[1:] == ["--describe"]:
+        print(json.dumps(device.description, indent=2))
+        sys.exit(0)
+    code = 0
+    try:
+        _Server(device, _open_socket()).run()
+    except (wire.ProtocolError, ValueError, ConnectionError) as error:
+        print(error, file=sys.stderr, flush=True)
+        code = 1
+    os._exit(code)  # sys.exit would wait for the workers
