@@ -28,7 +28,7 @@ ScalarKind KindOf(const YamlNode& node) {
   static const RE2& number =
       *new RE2(R"([-+]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?)");
   static const RE2& ambiguous = *new RE2(
-      "(?i)y|n|yes|no|on|off|true|false|null|~|"
+      "(?i)yes|no|on|off|true|false|null|~|"
       R"([-+]?\.(inf|nan)|[-+]?0[box][0-9a-f_]+|[-+]?[0-9][0-9_]*(\.[0-9_]*)?(e[-+]?[0-9]+)?)");
   if (node.quoted) return ScalarKind::kText;
   if (node.text == "true" || node.text == "false") return ScalarKind::kBoolean;
