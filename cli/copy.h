@@ -1,0 +1,35 @@
+// `fractosctl cp`: files into a storage device and out of it.
+#ifndef FRACTOS_CLI_COPY_H_
+#define FRACTOS_CLI_COPY_H_
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "cli/exit_code.h"
+
+namespace fractos {
+
+// "storage:KEY" or "namespace/storage:KEY".
+struct RemoteName {
+  std::string cluster;  // full name
+  std::string key;
+};
+// None for a local file: a name with a slash or a dot before any colon is one too.
+std::optional<RemoteName> ParseRemoteName(absl::string_view text);
+
+struct CopyOptions {
+  std::string from;
+  std::string to;
+  std::vector<std::string> device_files;
+};
+
+// By the storage adaptor's own commands, so that what holds for steps (keys never leave the root,
+// nothing is replaced, no half-written file) holds here. Takes no running data centre. "-" is
+// standard input or output.
+ExitCode Copy(const CopyOptions& options);
+
+}  // namespace fractos
+
+#endif  // FRACTOS_CLI_COPY_H_

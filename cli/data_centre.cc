@@ -1,0 +1,336 @@
+#include "cli/data_centre.h"
+
+#include <fcntl.h>
+#include <sys/un.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "absl/time/time.h"
+#include "cli/paths.h"
+#include "lib/driver/atomic_file.h"
+
+namespace fractos {
+namespace {
+
+// A daemon keeps its Memory socket beside its own, under the same name and a suffix.
+constexpr size_t kMaxSocketPath = sizeof(sockaddr_un::sun_path) - 1 - 12;
+
+// A leader whose Link broke has been silent for a second already, or its stream broke and comes
+// back at once.
+constexpr Duration kLinkReturns = std::chrono::milliseconds(300);
+
+constexpr Duration kFirstRestart = std::chrono::milliseconds(50);
+constexpr Duration kLongestRestart = std::chrono::seconds(2);
+
+std::string SocketName(const PlacedCluster& placed) {
+  const DeviceCluster& cluster = placed.cluster;
+  if (cluster.name_space == "default") return cluster.name;
+  return absl::StrCat(cluster.name_space, ".", cluster.name);
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<ClusterView>> LayOut(const std::vector<PlacedCluster>& clusters,
+                                                const std::string& directory) {
+  std::vector<ClusterView> views;
+  for (size_t number = 0; number < clusters.size(); ++number) {
+    const DeviceCluster& cluster = clusters[number].cluster;
+    ClusterView view;
+    view.cluster = cluster.FullName();
+    for (int replica = 0; replica < cluster.replicas; ++replica) {
+      std::string path =
+          absl::StrCat(directory, "/", SocketName(clusters[number]), "-", replica, ".sock");
+      if (path.size() > kMaxSocketPath) {
+        path = absl::StrCat(directory, "/c", number, "-", replica, ".sock");
+      }
+      if (path.size() > kMaxSocketPath) {
+        return absl::InvalidArgumentError(absl::StrCat(
+            "the name of folder ", directory,
+            " is too long for Unix sockets in it; set XDG_RUNTIME_DIR to a shorter one"));
+      }
+      view.endpoints.push_back(absl::StrCat("unix:", path));
+    }
+    views.push_back(std::move(view));
+  }
+  return views;
+}
+
+void Roll::OnPeer(const PeerInfo& peer) {
+  const absl::MutexLock lock(&mu_);
+  peers_[peer.self.address] = peer;
+}
+
+void Roll::OnPeerLost(const Address& peer) {
+  const absl::MutexLock lock(&mu_);
+  peers_.erase(peer);
+}
+
+void Roll::Fail(const absl::Status& why) {
+  const absl::MutexLock lock(&mu_);
+  if (failed_.ok()) failed_ = why;
+}
+
+std::string Roll::FirstUnready(const std::vector<std::string>& clusters) const {
+  for (const std::string& cluster : clusters) {
+    const auto leads = [&cluster](const auto& entry) {
+      const PeerInfo& peer = entry.second;
+      return entry.first.cluster == cluster && peer.epoch != 0 && !peer.description_json.empty();
+    };
+    if (std::none_of(peers_.begin(), peers_.end(), leads)) return cluster;
+  }
+  return "";
+}
+
+absl::StatusOr<Descriptions> Roll::AwaitLeaders(const std::vector<std::string>& clusters,
+                                                Duration timeout) {
+  const absl::MutexLock lock(&mu_);
+  const auto ready = [this, &clusters]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    return !failed_.ok() || FirstUnready(clusters).empty();
+  };
+  const bool in_time = mu_.AwaitWithTimeout(absl::Condition(&ready), absl::FromChrono(timeout));
+  if (!failed_.ok()) return failed_;
+  if (!in_time) {
+    return absl::DeadlineExceededError(
+        absl::StrCat("DeviceCluster ", FirstUnready(clusters), " has no leader that has described ",
+                     "its device after ", absl::FormatDuration(absl::FromChrono(timeout))));
+  }
+  Descriptions descriptions;
+  for (const auto& [address, peer] : peers_) {
+    if (peer.epoch == 0 || peer.description_json.empty()) continue;
+    absl::StatusOr<DeviceDescription> description = ParseDeviceDescription(peer.description_json);
+    if (!description.ok()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("the adaptor of DeviceCluster ", address.cluster,
+                       " describes itself badly: ", description.status().message()));
+    }
+    descriptions[address.cluster] = *std::move(description);
+  }
+  return descriptions;
+}
+
+bool Roll::IsLinked(const Address& peer) const {
+  const absl::MutexLock lock(&mu_);
+  return peers_.contains(peer);
+}
+
+ReplicaState Roll::StateOf(const Address& peer) const {
+  ReplicaState state;
+  state.address = peer;
+  const absl::MutexLock lock(&mu_);
+  const auto found = peers_.find(peer);
+  if (found == peers_.end()) return state;
+  state.linked = true;
+  state.epoch = found->second.epoch;
+  state.described = !found->second.description_json.empty();
+  return state;
+}
+
+DataCentre::DataCentre(EventLoop* loop, Roll* roll, const Clock* clock, Options options)
+    : loop_(loop), roll_(roll), clock_(clock), options_(std::move(options)) {}
+
+DataCentre::~DataCentre() {
+  const absl::MutexLock lock(&mu_);
+  stopping_ = true;
+}
+
+absl::StatusOr<DataCentre::Daemon> DataCentre::Prepare(const PlacedCluster& placed,
+                                                       const ClusterView& view,
+                                                       uint32_t replica) const {
+  const absl::StatusOr<std::string> program = FindProgram("fractos-daemon");
+  if (!program.ok()) return program.status();
+  const DeviceCluster& cluster = placed.cluster;
+  Daemon daemon;
+  std::vector<std::string>& command = daemon.spec.command;
+  command = {*program,
+             "--name",
+             view.cluster,
+             "--replica",
+             absl::StrCat(replica),
+             "--directory",
+             options_.directory,
+             "--endpoint",
+             view.endpoints[replica],
+             "--coordination",
+             "file",
+             "--max-in-flight",
+             absl::StrCat(cluster.max_in_flight),
+             "--adaptor-options",
+             cluster.adaptor.options,
+             "--die-with-parent"};
+  if (options_.verbose) command.push_back("--verbose");
+  command.push_back("--");
+  for (const std::string& word : cluster.adaptor.command) command.push_back(word);
+  // The adaptors that ship lie beside us, and need not be in PATH.
+  if (cluster.adaptor.command.front() == "fractos-adaptor") {
+    const absl::StatusOr<std::string> adaptor = FindProgram("fractos-adaptor");
+    if (!adaptor.ok()) return adaptor.status();
+    command[command.size() - cluster.adaptor.command.size()] = *adaptor;
+  }
+  daemon.spec.env = cluster.adaptor.env;
+  daemon.spec.working_directory = placed.folder;
+  if (!options_.verbose) {
+    daemon.log_file =
+        absl::StrCat(options_.directory, "/", SocketName(placed), "-", replica, ".log");
+  }
+  return daemon;
+}
+
+absl::Status DataCentre::Start(const std::vector<PlacedCluster>& clusters) {
+  absl::StatusOr<std::vector<ClusterView>> views = LayOut(clusters, options_.directory);
+  if (!views.ok()) return views.status();
+  views_ = *std::move(views);
+  std::vector<Address> addresses;
+  for (size_t i = 0; i < clusters.size(); ++i) {
+    for (uint32_t replica = 0; replica < views_[i].endpoints.size(); ++replica) {
+      absl::StatusOr<Daemon> daemon = Prepare(clusters[i], views_[i], replica);
+      if (!daemon.ok()) return daemon.status();
+      const absl::MutexLock lock(&mu_);
+      addresses.push_back({views_[i].cluster, replica});
+      daemons_.emplace(addresses.back(), *std::move(daemon));
+    }
+  }
+  for (const Address& address : addresses) {
+    if (absl::Status status = StartDaemon(address); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status DataCentre::StartDaemon(const Address& address) {
+  ChildSpec spec;
+  std::string log_file;
+  {
+    const absl::MutexLock lock(&mu_);
+    if (stopping_) return absl::OkStatus();
+    spec = daemons_.at(address).spec;
+    log_file = daemons_.at(address).log_file;
+  }
+  const UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
+  spec.descriptors.push_back({null.get(), 0});
+  UniqueFd log;
+  if (log_file.empty()) {
+    spec.descriptors.push_back({2, 1});
+  } else {
+    log = UniqueFd(::open(log_file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+    if (!log.valid()) return ErrnoError(errno, "cannot create", log_file);
+    spec.descriptors.push_back({log.get(), 1});
+    spec.descriptors.push_back({log.get(), 2});
+  }
+  // Not under the lock: the thread that starts children also tells their ends, which takes it. So
+  // a child's end may be told before its process id is known here.
+  const auto ended = std::make_shared<bool>(false);
+  const absl::StatusOr<pid_t> pid =
+      children_.Start(spec, [this, address, ended](const ChildExit& how) {
+        {
+          const absl::MutexLock lock(&mu_);
+          *ended = true;
+        }
+        OnExit(address, how);
+      });
+  if (!pid.ok()) return pid.status();
+  const absl::MutexLock lock(&mu_);
+  if (!*ended) daemons_.at(address).pid = *pid;
+  return absl::OkStatus();
+}
+
+bool DataCentre::AnyAlive(const std::string& cluster) const {
+  return std::any_of(daemons_.begin(), daemons_.end(), [&cluster](const auto& entry) {
+    return entry.first.cluster == cluster && entry.second.pid != 0;
+  });
+}
+
+void DataCentre::OnExit(const Address& address, const ChildExit& how) {
+  bool last = false;
+  {
+    const absl::MutexLock lock(&mu_);
+    Daemon& daemon = daemons_.at(address);
+    daemon.pid = 0;
+    ended_.SignalAll();
+    if (stopping_) return;
+    if (options_.restart) {
+      const Duration wait = std::min<Duration>(
+          kFirstRestart * (int64_t{1} << std::min<uint64_t>(daemon.restarts, 10)), kLongestRestart);
+      ++daemon.restarts;
+      loop_->At(clock_->Now() + wait, [this, address] {
+        if (absl::Status status = StartDaemon(address); !status.ok()) roll_->Fail(status);
+      });
+      return;
+    }
+    last = !AnyAlive(address.cluster);
+  }
+  if (!last) return;
+  const std::string words = LastWords(address.cluster);
+  roll_->Fail(absl::UnavailableError(
+      absl::StrCat("the last daemon of DeviceCluster ", address.cluster, " ended (", how.ToString(),
+                   ")", words.empty() ? "" : "; its last words:\n", words)));
+}
+
+void DataCentre::OnPeerLost(const Address& peer) {
+  pid_t pid = 0;
+  {
+    const absl::MutexLock lock(&mu_);
+    const auto found = daemons_.find(peer);
+    if (stopping_ || found == daemons_.end() || found->second.pid == 0) return;
+    pid = found->second.pid;
+  }
+  loop_->At(clock_->Now() + kLinkReturns, [this, peer, pid] {
+    if (roll_->IsLinked(peer)) return;
+    {
+      const absl::MutexLock lock(&mu_);
+      if (stopping_ || daemons_.at(peer).pid != pid) return;
+    }
+    children_.Kill(pid);
+  });
+}
+
+std::vector<ReplicaState> DataCentre::replicas() const {
+  std::vector<ReplicaState> states;
+  const absl::MutexLock lock(&mu_);
+  for (const auto& [address, daemon] : daemons_) {
+    states.push_back(roll_->StateOf(address));
+    states.back().pid = daemon.pid;
+  }
+  return states;
+}
+
+std::string DataCentre::LastWords(const std::string& cluster) const {
+  constexpr size_t kLines = 5;
+  constexpr size_t kMaxLog = 1 << 20;
+  std::vector<std::string> lines;
+  const absl::MutexLock lock(&mu_);
+  for (const auto& [address, daemon] : daemons_) {
+    if (address.cluster != cluster || daemon.log_file.empty()) continue;
+    const absl::StatusOr<std::string> text = ReadWholeFile(daemon.log_file, kMaxLog);
+    if (!text.ok()) continue;
+    std::vector<std::string> own = absl::StrSplit(*text, '\n', absl::SkipWhitespace());
+    const size_t skip = own.size() > kLines ? own.size() - kLines : 0;
+    for (size_t i = skip; i < own.size(); ++i) {
+      lines.push_back(absl::StrCat("  ", address.ToString(), ": ", own[i]));
+    }
+  }
+  return absl::StrJoin(lines, "\n");
+}
+
+void DataCentre::Stop(Duration grace) {
+  std::vector<pid_t> running;
+  {
+    const absl::MutexLock lock(&mu_);
+    stopping_ = true;
+    for (const auto& [address, daemon] : daemons_) {
+      if (daemon.pid != 0) running.push_back(daemon.pid);
+    }
+  }
+  for (const pid_t pid : running) children_.Terminate(pid, grace);
+  const absl::MutexLock lock(&mu_);
+  const absl::Time until = absl::Now() + absl::FromChrono(grace) + absl::Seconds(1);
+  const auto alive = [](const auto& entry) { return entry.second.pid != 0; };
+  while (std::any_of(daemons_.begin(), daemons_.end(), alive)) {
+    if (ended_.WaitWithDeadline(&mu_, until)) return;
+  }
+}
+
+}  // namespace fractos

@@ -1,0 +1,133 @@
+// A data centre on this machine: the daemons of some DeviceClusters as child processes.
+#ifndef FRACTOS_CLI_DATA_CENTRE_H_
+#define FRACTOS_CLI_DATA_CENTRE_H_
+
+#include <sys/types.h>
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "cli/inputs.h"
+#include "lib/base/clock.h"
+#include "lib/link/link_table.h"
+#include "lib/plan/plan.h"
+#include "lib/plan/step.h"
+#include "lib/runtime/child_process.h"
+#include "lib/runtime/event_loop.h"
+
+namespace fractos {
+
+// What is known of one daemon.
+struct ReplicaState {
+  Address address;
+  pid_t pid = 0;  // 0: not running, or not a child of this process
+  bool linked = false;
+  uint64_t epoch = 0;  // not 0: leads
+  bool described = false;
+};
+
+// Where the daemons of `clusters` listen inside `directory`. Unix socket names are bounded by 108
+// bytes, so long names of clusters are replaced by numbers. InvalidArgument when even that does not
+// fit.
+absl::StatusOr<std::vector<ClusterView>> LayOut(const std::vector<PlacedCluster>& clusters,
+                                                const std::string& directory);
+
+// Knows which replicas are linked, who leads, and what each device says of itself; fed by a
+// Driver's callbacks. Thread-safe.
+class Roll {
+ public:
+  void OnPeer(const PeerInfo& peer);
+  void OnPeerLost(const Address& peer);
+  // Ends AwaitLeaders with this error.
+  void Fail(const absl::Status& why);
+
+  // Until each of `clusters` has a leader that has described its device: what they say.
+  // DeadlineExceeded names a cluster that has none; InvalidArgument one whose description cannot be
+  // understood.
+  absl::StatusOr<Descriptions> AwaitLeaders(const std::vector<std::string>& clusters,
+                                            Duration timeout);
+  bool IsLinked(const Address& peer) const;
+  ReplicaState StateOf(const Address& peer) const;
+
+ private:
+  // The first of `clusters` that is not ready; empty: all are.
+  std::string FirstUnready(const std::vector<std::string>& clusters) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  mutable absl::Mutex mu_;
+  std::map<Address, PeerInfo> peers_ ABSL_GUARDED_BY(mu_);
+  absl::Status failed_ ABSL_GUARDED_BY(mu_);
+};
+
+// Starts all daemons at once and keeps them until it is destroyed; none outlives this process,
+// however that ends. A leader whose Link is lost while its process lives is killed if the Link is
+// not back within a moment: it has been silent for a second by then, and only its death frees the
+// lock by which another can lead. Dead daemons are started again only if `restart` says so.
+// Thread-safe; callbacks run on `loop`.
+class DataCentre {
+ public:
+  struct Options {
+    std::string directory;  // exists, private
+    bool restart = false;
+    bool verbose = false;  // daemons log to our stderr, and more; else to files in `directory`
+  };
+
+  // `loop`, `roll` and `clock` outlive the data centre.
+  DataCentre(EventLoop* loop, Roll* roll, const Clock* clock, Options options);
+  // Kills what still runs.
+  ~DataCentre();
+  DataCentre(const DataCentre&) = delete;
+  DataCentre& operator=(const DataCentre&) = delete;
+
+  // Call once. NotFound when a program is missing.
+  absl::Status Start(const std::vector<PlacedCluster>& clusters);
+  std::vector<ClusterView> views() const { return views_; }
+
+  // A Link to a daemon was lost. Called on `loop`'s thread.
+  void OnPeerLost(const Address& peer);
+
+  std::vector<ReplicaState> replicas() const;
+
+  // The last lines that a cluster's daemons wrote; empty with `verbose`, for they were seen.
+  std::string LastWords(const std::string& cluster) const;
+
+  // Asks all daemons to drain and end, and kills those that have not within `grace`.
+  void Stop(Duration grace);
+
+ private:
+  struct Daemon {
+    ChildSpec spec;
+    std::string log_file;
+    pid_t pid = 0;
+    uint64_t restarts = 0;
+  };
+
+  absl::StatusOr<Daemon> Prepare(const PlacedCluster& placed, const ClusterView& view,
+                                 uint32_t replica) const;
+  absl::Status StartDaemon(const Address& address);
+  void OnExit(const Address& address, const ChildExit& how);
+  bool AnyAlive(const std::string& cluster) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  EventLoop* const loop_;
+  Roll* const roll_;
+  const Clock* const clock_;
+  const Options options_;
+  std::vector<ClusterView> views_;
+  mutable absl::Mutex mu_;
+  absl::CondVar ended_;
+  std::map<Address, Daemon> daemons_ ABSL_GUARDED_BY(mu_);
+  bool stopping_ ABSL_GUARDED_BY(mu_) = false;
+  // Last: its destructor ends the children, whose ends are told to the members above.
+  ChildProcesses children_;
+};
+
+}  // namespace fractos
+
+#endif  // FRACTOS_CLI_DATA_CENTRE_H_

@@ -1,0 +1,116 @@
+#include "cli/inputs.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "cli/known_devices.h"
+#include "cli/paths.h"
+#include "lib/base/limits.h"
+#include "lib/driver/atomic_file.h"
+#include "lib/plan/yaml.h"
+
+namespace fractos {
+
+std::vector<DeviceCluster> Inputs::DeviceClusters() const {
+  std::vector<DeviceCluster> all;
+  for (const PlacedCluster& placed : clusters) all.push_back(placed.cluster);
+  return all;
+}
+
+absl::StatusOr<SourceFile> ReadSource(const std::string& name) {
+  SourceFile source;
+  source.name = name == "-" ? "<stdin>" : name;
+  source.folder = name == "-" ? AbsoluteFolderOf("x") : AbsoluteFolderOf(name);
+  // One byte more than allowed, so that the parser can say that it is too long.
+  const std::string path = name == "-" ? "/dev/stdin" : name;
+  absl::StatusOr<std::string> text = ReadWholeFile(path, kMaxSpecBytes);
+  if (absl::IsResourceExhausted(text.status())) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        source.name, ": the file is longer than ", kMaxSpecBytes / 1024,
+        " KiB, which is the limit; keep data out of the graph and read it with storage.get"));
+  }
+  if (!text.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat(text.status().message()));
+  }
+  source.text = *std::move(text);
+  return source;
+}
+
+Inputs ParseInputs(const std::vector<SourceFile>& files, const std::string& home) {
+  Inputs inputs;
+  for (const SourceFile& file : files) {
+    Documents documents = ParseDocuments(file.text, file.name);
+    for (TaskGraph& graph : documents.graphs) inputs.graphs.push_back(std::move(graph));
+    for (Diagnostic& wrong : documents.diagnostics) inputs.diagnostics.push_back(std::move(wrong));
+    for (DeviceCluster& cluster : documents.clusters) {
+      const auto same = std::find_if(inputs.clusters.begin(), inputs.clusters.end(),
+                                     [&cluster](const PlacedCluster& other) {
+                                       return other.cluster.FullName() == cluster.FullName();
+                                     });
+      if (same != inputs.clusters.end() && same->cluster.mark.file != cluster.mark.file) {
+        inputs.diagnostics.push_back(
+            {cluster.mark, "metadata.name",
+             absl::StrCat("DeviceCluster ", cluster.FullName(), " stands in ",
+                          same->cluster.mark.file, " too; keep one of them")});
+      }
+      inputs.clusters.push_back({std::move(cluster), file.folder});
+    }
+  }
+  if (inputs.clusters.empty() && inputs.diagnostics.empty()) {
+    inputs.default_clusters = true;
+    for (DeviceCluster& cluster : DefaultDataCentre(home)) {
+      inputs.clusters.push_back({std::move(cluster), AbsoluteFolderOf("x")});
+    }
+  }
+  return inputs;
+}
+
+absl::StatusOr<TaskGraph> OnlyGraph(const Inputs& inputs) {
+  if (inputs.graphs.empty()) {
+    return absl::InvalidArgumentError("there is no TaskGraph in what was given");
+  }
+  if (inputs.graphs.size() > 1) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(inputs.graphs[1].mark.file, ":", inputs.graphs[1].mark.line,
+                     ": a second TaskGraph; one run is one TaskGraph, so keep one to a file"));
+  }
+  return inputs.graphs.front();
+}
+
+absl::StatusOr<ParameterValues> ParseParameters(const std::vector<std::string>& arguments) {
+  ParameterValues values;
+  for (const std::string& argument : arguments) {
+    const size_t equals = argument.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("-p ", argument, ": a parameter is given as name=value"));
+    }
+    const std::string name = argument.substr(0, equals);
+    if (!values.emplace(name, argument.substr(equals + 1)).second) {
+      return absl::InvalidArgumentError(absl::StrCat("-p ", name, " is given twice"));
+    }
+  }
+  return values;
+}
+
+std::vector<Diagnostic> CheckGraph(const TaskGraph& graph, const Inputs& inputs,
+                                   const ParameterValues& parameters) {
+  const KnownDescriptions known = DescribeWithoutStarting(inputs.DeviceClusters());
+  return Validate(graph, known.descriptions, parameters, known.undescribed);
+}
+
+std::string ClusterOf(const TaskGraph& graph, const TaskGraphStep& step) {
+  return absl::StrContains(step.device, '/') ? step.device
+                                             : absl::StrCat(graph.name_space, "/", step.device);
+}
+
+std::string FormatDiagnostics(const std::vector<Diagnostic>& diagnostics) {
+  std::string text;
+  for (const Diagnostic& wrong : diagnostics) absl::StrAppend(&text, wrong.ToString(), "\n");
+  return text;
+}
+
+}  // namespace fractos

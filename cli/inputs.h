@@ -1,0 +1,66 @@
+// What a user gives fractosctl: files, parameters. Read, checked, and told what is wrong with them.
+#ifndef FRACTOS_CLI_INPUTS_H_
+#define FRACTOS_CLI_INPUTS_H_
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "lib/plan/device_cluster.h"
+#include "lib/plan/plan.h"
+#include "lib/plan/task_graph.h"
+
+namespace fractos {
+
+// One file as it was read, so that a run can be resumed after the file changed.
+struct SourceFile {
+  std::string name;  // as the user gave it
+  std::string text;
+  std::string folder;  // absolute: adaptors of DeviceClusters in it start there
+};
+
+// A DeviceCluster and where its adaptor starts.
+struct PlacedCluster {
+  DeviceCluster cluster;
+  std::string folder;
+};
+
+struct Inputs {
+  std::vector<TaskGraph> graphs;
+  std::vector<PlacedCluster> clusters;  // the user's, or the default data centre
+  bool default_clusters = false;
+  std::vector<Diagnostic> diagnostics;  // not empty: nothing of this may be used
+
+  std::vector<DeviceCluster> DeviceClusters() const;
+};
+
+// "-" is standard input. NotFound and the like name the file; more than kMaxSpecBytes is refused.
+absl::StatusOr<SourceFile> ReadSource(const std::string& name);
+
+// Reads all files. Without any DeviceCluster in them the default data centre is used, with its
+// storage under `home`. A cluster that stands in two files is a diagnostic.
+Inputs ParseInputs(const std::vector<SourceFile>& files, const std::string& home);
+
+// The one graph to run. InvalidArgument when there is none, or several.
+absl::StatusOr<TaskGraph> OnlyGraph(const Inputs& inputs);
+
+// "name=value" each; InvalidArgument names what is not.
+absl::StatusOr<ParameterValues> ParseParameters(const std::vector<std::string>& arguments);
+
+// What is wrong with `graph` over `inputs`' clusters, as far as it can be known without starting a
+// device.
+std::vector<Diagnostic> CheckGraph(const TaskGraph& graph, const Inputs& inputs,
+                                   const ParameterValues& parameters);
+
+// "namespace/name" of a step's device.
+std::string ClusterOf(const TaskGraph& graph, const TaskGraphStep& step);
+
+// A line for each, as they go to stderr.
+std::string FormatDiagnostics(const std::vector<Diagnostic>& diagnostics);
+
+}  // namespace fractos
+
+#endif  // FRACTOS_CLI_INPUTS_H_

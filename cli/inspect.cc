@@ -1,0 +1,210 @@
+#include "cli/inspect.h"
+
+#include <iostream>
+#include <memory>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
+#include "cli/draw.h"
+#include "cli/inputs.h"
+#include "cli/kept_centre.h"
+#include "cli/known_devices.h"
+#include "cli/paths.h"
+#include "cli/session.h"
+#include "lib/driver/memory_record_store.h"
+#include "nlohmann/json.hpp"
+
+namespace fractos {
+namespace {
+
+ExitCode Complain(const absl::Status& status, ExitCode code = kExitBadInput) {
+  std::cerr << "fractosctl: " << std::string(status.message()) << "\n";
+  return code;
+}
+
+absl::StatusOr<std::vector<SourceFile>> ReadSources(
+    std::initializer_list<const std::vector<std::string>*> lists) {
+  std::vector<SourceFile> sources;
+  for (const std::vector<std::string>* files : lists) {
+    for (const std::string& file : *files) {
+      absl::StatusOr<SourceFile> source = ReadSource(file);
+      if (!source.ok()) return source.status();
+      sources.push_back(*std::move(source));
+    }
+  }
+  return sources;
+}
+
+void PrintOperation(const OperationSpec& operation) {
+  std::cout << "  " << operation.name;
+  if (operation.effect != Effect::kNone) {
+    std::cout << "  [" << std::string(EffectName(operation.effect)) << "]";
+  }
+  std::cout << "\n";
+  if (!operation.description.empty()) std::cout << "      " << operation.description << "\n";
+  const auto line = [](absl::string_view kind, const std::string& name, bool required,
+                       const std::string& type, const std::string& description) {
+    std::cout << "      " << std::string(kind) << " " << name << (required ? "" : "?")
+              << (type.empty() ? "" : absl::StrCat(" (", type, ")"))
+              << (description.empty() ? "" : absl::StrCat(": ", description)) << "\n";
+  };
+  for (const ArgumentSpec& argument : operation.arguments) {
+    const std::string type = argument.values.empty() ? std::string(ArgumentTypeName(argument.type))
+                                                     : absl::StrJoin(argument.values, " | ");
+    line("argument", argument.name, argument.required, type, argument.description);
+  }
+  for (const InputSpec& input : operation.inputs) {
+    line("input   ", input.variadic ? absl::StrCat(input.name, "…") : input.name, input.required,
+         input.passed ? "passed on, not read" : "", input.description);
+  }
+  if (!operation.refines_to.empty()) {
+    std::cout << "      grows    " << absl::StrJoin(operation.refines_to, ", ") << "\n";
+  }
+}
+
+void PrintDevices(const Inputs& inputs, const Descriptions& descriptions) {
+  bool first = true;
+  for (const PlacedCluster& placed : inputs.clusters) {
+    const DeviceCluster& cluster = placed.cluster;
+    const auto found = descriptions.find(cluster.FullName());
+    std::cout << (first ? "" : "\n") << absl::StripPrefix(cluster.FullName(), "default/") << "  "
+              << absl::StrJoin(cluster.adaptor.command, " ") << "  × " << cluster.replicas << "\n";
+    first = false;
+    if (found == descriptions.end()) continue;
+    for (const OperationSpec& operation : found->second.operations) PrintOperation(operation);
+  }
+}
+
+void PrintDevicesJson(const Inputs& inputs, const Descriptions& descriptions) {
+  using Json = nlohmann::ordered_json;
+  Json list = Json::array();
+  for (const PlacedCluster& placed : inputs.clusters) {
+    const DeviceCluster& cluster = placed.cluster;
+    Json device = {{"name", cluster.FullName()},
+                   {"replicas", cluster.replicas},
+                   {"command", cluster.adaptor.command}};
+    const auto found = descriptions.find(cluster.FullName());
+    if (found != descriptions.end()) {
+      device["description"] = Json::parse(DeviceDescriptionToJson(found->second));
+    }
+    list.push_back(std::move(device));
+  }
+  std::cout << list.dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
+}
+
+// Asks the devices that are not known: those that are up, or started for this.
+absl::Status AskUnknown(const Inputs& inputs, const std::optional<KeptCentre>& kept,
+                        KnownDescriptions* known) {
+  std::vector<PlacedCluster> unknown;
+  for (const PlacedCluster& placed : inputs.clusters) {
+    if (!known->descriptions.contains(placed.cluster.FullName())) unknown.push_back(placed);
+  }
+  if (unknown.empty()) return absl::OkStatus();
+  MemoryRecordStore store;
+  const absl::StatusOr<std::unique_ptr<Session>> session = Session::Open("devices", &store);
+  if (!session.ok()) return session.status();
+  const absl::Status opened =
+      kept.has_value() && Offers(*kept, unknown)
+          ? (*session)->UseCentre(unknown, kept->folder, kept->clusters)
+          : (*session)->StartCentre(unknown, /*restart=*/false, /*verbose=*/false);
+  if (!opened.ok()) return opened;
+  absl::StatusOr<Descriptions> told = (*session)->AwaitReady(known->undescribed);
+  if (!told.ok()) return told.status();
+  known->descriptions.merge(*told);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+ExitCode ValidateFiles(const InspectOptions& options) {
+  const absl::StatusOr<std::vector<SourceFile>> devices = ReadSources({&options.device_files});
+  if (!devices.ok()) return Complain(devices.status());
+  const absl::StatusOr<ParameterValues> given = ParseParameters(options.parameters);
+  if (!given.ok()) return Complain(given.status());
+  ExitCode code = kExitSucceeded;
+  for (const std::string& file : options.files) {
+    const absl::StatusOr<SourceFile> source = ReadSource(file);
+    if (!source.ok()) {
+      code = Complain(source.status());
+      continue;
+    }
+    std::vector<SourceFile> sources = {*source};
+    sources.insert(sources.end(), devices->begin(), devices->end());
+    const Inputs inputs = ParseInputs(sources, HomeFolder());
+    std::vector<Diagnostic> wrong = inputs.diagnostics;
+    for (const TaskGraph& graph : inputs.graphs) {
+      if (!inputs.diagnostics.empty()) break;
+      for (Diagnostic& found : CheckGraph(graph, inputs, *given)) {
+        wrong.push_back(std::move(found));
+      }
+    }
+    if (!wrong.empty()) {
+      std::cerr << FormatDiagnostics(wrong);
+      code = kExitBadInput;
+      continue;
+    }
+    for (const TaskGraph& graph : inputs.graphs) {
+      std::cout << source->name << ": TaskGraph " << graph.name << " is valid ("
+                << graph.steps.size() << (graph.steps.size() == 1 ? " step" : " steps") << ")\n";
+    }
+    if (inputs.default_clusters) continue;
+    for (const PlacedCluster& placed : inputs.clusters) {
+      if (placed.cluster.mark.file != source->name) continue;
+      std::cout << source->name << ": DeviceCluster " << placed.cluster.FullName() << " is valid\n";
+    }
+  }
+  return code;
+}
+
+ExitCode DrawGraph(const InspectOptions& options) {
+  const absl::StatusOr<std::vector<SourceFile>> sources =
+      ReadSources({&options.files, &options.device_files});
+  if (!sources.ok()) return Complain(sources.status());
+  const Inputs inputs = ParseInputs(*sources, HomeFolder());
+  if (!inputs.diagnostics.empty()) {
+    std::cerr << FormatDiagnostics(inputs.diagnostics);
+    return kExitBadInput;
+  }
+  const absl::StatusOr<TaskGraph> graph = OnlyGraph(inputs);
+  if (!graph.ok()) return Complain(graph.status());
+  if (options.format == "mermaid") {
+    std::cout << DrawMermaid(*graph);
+    return kExitSucceeded;
+  }
+  const std::string dot = DrawDot(*graph);
+  if (options.format == "dot") {
+    std::cout << dot;
+    return kExitSucceeded;
+  }
+  const absl::StatusOr<std::string> svg = RenderSvg(dot);
+  if (!svg.ok()) return Complain(svg.status(), kExitFailed);
+  std::cout << *svg;
+  return kExitSucceeded;
+}
+
+ExitCode ShowDevices(const InspectOptions& options) {
+  const absl::StatusOr<std::vector<SourceFile>> sources = ReadSources({&options.device_files});
+  if (!sources.ok()) return Complain(sources.status());
+  Inputs inputs = ParseInputs(*sources, HomeFolder());
+  if (!inputs.diagnostics.empty()) {
+    std::cerr << FormatDiagnostics(inputs.diagnostics);
+    return kExitBadInput;
+  }
+  const absl::StatusOr<std::optional<KeptCentre>> kept = FindKeptCentre();
+  if (!kept.ok()) return Complain(kept.status(), kExitFailed);
+  if (inputs.default_clusters && kept->has_value()) inputs.clusters = (*kept)->clusters;
+  KnownDescriptions known = DescribeWithoutStarting(inputs.DeviceClusters());
+  if (absl::Status asked = AskUnknown(inputs, *kept, &known); !asked.ok()) {
+    return Complain(asked, kExitFailed);
+  }
+  if (options.format == "json") {
+    PrintDevicesJson(inputs, known.descriptions);
+  } else {
+    PrintDevices(inputs, known.descriptions);
+  }
+  return kExitSucceeded;
+}
+
+}  // namespace fractos

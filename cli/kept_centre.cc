@@ -1,0 +1,310 @@
+#include "cli/kept_centre.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <iostream>
+#include <memory>
+#include <utility>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/strip.h"
+#include "cli/paths.h"
+#include "cli/session.h"
+#include "lib/driver/atomic_file.h"
+#include "lib/driver/memory_record_store.h"
+#include "nlohmann/json.hpp"
+
+namespace fractos {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr size_t kMaxCentreBytes = size_t{16} << 20;
+constexpr int kDownTimeoutMilliseconds = 10'000;
+
+std::string CentreFolder() { return absl::StrCat(HomeFolder(), "/centre"); }
+std::string LockPath() { return absl::StrCat(CentreFolder(), "/lock"); }
+std::string CentrePath() { return absl::StrCat(CentreFolder(), "/centre.json"); }
+
+ExitCode Complain(const absl::Status& status, ExitCode code = kExitFailed) {
+  std::cerr << "fractosctl: " << std::string(status.message()) << "\n";
+  return code;
+}
+
+std::string EncodeCentre(const std::vector<SourceFile>& sources, const std::string& folder) {
+  Json json = {{"supervisor", ::getpid()}, {"folder", folder}, {"sources", Json::array()}};
+  for (const SourceFile& source : sources) {
+    json["sources"].push_back({{"name", source.name},
+                               {"folder", source.folder},
+                               {"base64", absl::Base64Escape(source.text)}});
+  }
+  return json.dump(1, ' ', false, Json::error_handler_t::replace);
+}
+
+absl::StatusOr<KeptCentre> DecodeCentre(const std::string& text) {
+  try {
+    const Json json = Json::parse(text);
+    KeptCentre kept;
+    kept.supervisor = json.at("supervisor").get<pid_t>();
+    kept.folder = json.at("folder").get<std::string>();
+    std::vector<SourceFile> sources;
+    for (const Json& source : json.at("sources")) {
+      SourceFile file;
+      file.name = source.at("name").get<std::string>();
+      file.folder = source.at("folder").get<std::string>();
+      absl::Base64Unescape(source.at("base64").get<std::string>(), &file.text);
+      sources.push_back(std::move(file));
+    }
+    Inputs inputs = ParseInputs(sources, HomeFolder());
+    if (!inputs.diagnostics.empty()) return absl::DataLossError(inputs.diagnostics[0].ToString());
+    kept.clusters = std::move(inputs.clusters);
+    kept.default_clusters = inputs.default_clusters;
+    return kept;
+  } catch (const Json::exception& e) {
+    return absl::DataLossError(absl::StrCat(CentrePath(), " is damaged: ", e.what()));
+  }
+}
+
+std::vector<std::string> FullNames(const std::vector<PlacedCluster>& clusters) {
+  std::vector<std::string> names;
+  for (const PlacedCluster& placed : clusters) names.push_back(placed.cluster.FullName());
+  return names;
+}
+
+// Serves until SIGTERM or SIGINT; `ready` is told how the start went.
+absl::Status Supervise(const std::vector<SourceFile>& sources,
+                       const std::vector<PlacedCluster>& clusters, const UpOptions& options,
+                       const std::function<void(const absl::Status&)>& ready) {
+  // Blocked before any thread starts, so that only sigwait below sees them.
+  sigset_t ends;
+  ::sigemptyset(&ends);
+  ::sigaddset(&ends, SIGTERM);
+  ::sigaddset(&ends, SIGINT);
+  ::sigaddset(&ends, SIGHUP);
+  ::pthread_sigmask(SIG_BLOCK, &ends, nullptr);
+
+  MemoryRecordStore store;
+  absl::StatusOr<std::unique_ptr<Session>> session = Session::Open("supervisor", &store);
+  absl::Status status = session.status();
+  if (status.ok()) status = (*session)->StartCentre(clusters, options.restart, options.verbose);
+  if (status.ok()) status = (*session)->AwaitReady(FullNames(clusters)).status();
+  if (status.ok()) {
+    status = WriteFileAtomically(CentrePath(), EncodeCentre(sources, (*session)->folder()));
+  }
+  ready(status);
+  if (!status.ok()) return status;
+  int signal = 0;
+  ::sigwait(&ends, &signal);
+  ::unlink(CentrePath().c_str());
+  return absl::OkStatus();
+}
+
+// Leaves the terminal and the caller's files behind.
+void Daemonize(const std::string& log) {
+  ::setsid();
+  (void)!::chdir("/");
+  const UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
+  const UniqueFd file(::open(log.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  ::dup2(null.get(), 0);
+  ::dup2(file.get(), 1);
+  ::dup2(file.get(), 2);
+}
+
+void SayReady(const std::vector<PlacedCluster>& clusters) {
+  int daemons = 0;
+  for (const PlacedCluster& placed : clusters) daemons += placed.cluster.replicas;
+  std::cout << "up: " << clusters.size() << " devices, " << daemons
+            << " daemons; `fractosctl run` uses them, `fractosctl down` ends them\n";
+}
+
+ExitCode UpInBackground(const std::vector<SourceFile>& sources,
+                        const std::vector<PlacedCluster>& clusters, const UpOptions& options,
+                        UniqueFd lock) {
+  int pipe[2];
+  if (::pipe2(pipe, O_CLOEXEC) != 0) return Complain(absl::InternalError("cannot make a pipe"));
+  const pid_t child = ::fork();
+  if (child < 0) return Complain(absl::InternalError("cannot start a process"));
+  if (child == 0) {
+    ::close(pipe[0]);
+    Daemonize(absl::StrCat(CentreFolder(), "/supervisor.log"));
+    const absl::Status status =
+        Supervise(sources, clusters, options, [&pipe](const absl::Status& started) {
+          const std::string said = started.ok() ? "ok" : std::string(started.message());
+          (void)!::write(pipe[1], said.data(), said.size());
+          ::close(pipe[1]);
+        });
+    // The lock is held until the last child is gone.
+    lock.Reset();
+    ::_exit(status.ok() ? 0 : 1);
+  }
+  ::close(pipe[1]);
+  std::string said;
+  char buffer[4096];
+  for (ssize_t n; (n = ::read(pipe[0], buffer, sizeof buffer)) != 0;) {
+    if (n < 0 && errno != EINTR) break;
+    if (n > 0) said.append(buffer, static_cast<size_t>(n));
+  }
+  ::close(pipe[0]);
+  if (said == "ok") {
+    SayReady(clusters);
+    return kExitSucceeded;
+  }
+  return Complain(absl::InternalError(said.empty() ? "the supervisor ended at once" : said));
+}
+
+}  // namespace
+
+absl::StatusOr<std::optional<KeptCentre>> FindKeptCentre() {
+  if (::access(CentrePath().c_str(), F_OK) != 0) return std::optional<KeptCentre>();
+  const absl::StatusOr<UniqueFd> lock = LockFile(LockPath());
+  if (lock.ok()) {
+    // Nobody holds it: what is written there is of a supervisor that was killed.
+    ::unlink(CentrePath().c_str());
+    return std::optional<KeptCentre>();
+  }
+  if (!absl::IsFailedPrecondition(lock.status())) return lock.status();
+  const absl::StatusOr<std::string> text = ReadWholeFile(CentrePath(), kMaxCentreBytes);
+  if (absl::IsNotFound(text.status())) return std::optional<KeptCentre>();
+  if (!text.ok()) return text.status();
+  absl::StatusOr<KeptCentre> kept = DecodeCentre(*text);
+  if (!kept.ok()) return kept.status();
+  return std::optional<KeptCentre>(*std::move(kept));
+}
+
+bool Offers(const KeptCentre& kept, const std::vector<PlacedCluster>& wanted) {
+  return std::all_of(wanted.begin(), wanted.end(), [&kept](const PlacedCluster& want) {
+    return std::any_of(kept.clusters.begin(), kept.clusters.end(), [&](const PlacedCluster& have) {
+      const DeviceCluster& a = have.cluster;
+      const DeviceCluster& b = want.cluster;
+      return a.FullName() == b.FullName() && a.adaptor.command == b.adaptor.command &&
+             a.adaptor.options == b.adaptor.options && a.adaptor.env == b.adaptor.env &&
+             a.replicas == b.replicas && a.max_in_flight == b.max_in_flight &&
+             (have.folder == want.folder ||
+              (kept.default_clusters && want.cluster.mark.file.empty()));
+    });
+  });
+}
+
+ExitCode Up(const UpOptions& options) {
+  std::vector<SourceFile> sources;
+  for (const std::string& file : options.files) {
+    absl::StatusOr<SourceFile> source = ReadSource(file);
+    if (!source.ok()) return Complain(source.status(), kExitBadInput);
+    sources.push_back(*std::move(source));
+  }
+  const Inputs inputs = ParseInputs(sources, HomeFolder());
+  if (!inputs.diagnostics.empty()) {
+    std::cerr << FormatDiagnostics(inputs.diagnostics);
+    return kExitBadInput;
+  }
+  if (absl::Status made = MakeFolders(CentreFolder()); !made.ok()) return Complain(made);
+  absl::StatusOr<UniqueFd> lock = LockFile(LockPath());
+  if (absl::IsFailedPrecondition(lock.status())) {
+    return Complain(absl::FailedPreconditionError(
+        "a data centre is up already; `fractosctl status` shows it, `fractosctl down` ends it"));
+  }
+  if (!lock.ok()) return Complain(lock.status());
+  ::unlink(CentrePath().c_str());
+  if (!options.foreground) {
+    return UpInBackground(sources, inputs.clusters, options, *std::move(lock));
+  }
+  const absl::Status status =
+      Supervise(sources, inputs.clusters, options, [&inputs](const absl::Status& started) {
+        if (started.ok()) SayReady(inputs.clusters);
+        std::cout.flush();
+      });
+  return status.ok() ? kExitSucceeded : Complain(status);
+}
+
+ExitCode Down() {
+  const absl::StatusOr<std::optional<KeptCentre>> kept = FindKeptCentre();
+  if (!kept.ok()) return Complain(kept.status());
+  if (!kept->has_value()) {
+    std::cout << "down: there was no data centre\n";
+    return kExitSucceeded;
+  }
+  const pid_t supervisor = (*kept)->supervisor;
+  // The descriptor names the process even if its number is used again. Its lock was held a moment
+  // ago, so this is it.
+  const UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, supervisor, 0)));
+  ::kill(supervisor, SIGTERM);
+  pollfd ended = {process.get(), POLLIN, 0};
+  if (process.valid() && ::poll(&ended, 1, kDownTimeoutMilliseconds) == 0) {
+    ::kill(supervisor, SIGKILL);
+    ::poll(&ended, 1, kDownTimeoutMilliseconds);
+  }
+  std::cout << "down\n";
+  return kExitSucceeded;
+}
+
+ExitCode ShowStatus(const std::string& format) {
+  const absl::StatusOr<std::optional<KeptCentre>> kept = FindKeptCentre();
+  if (!kept.ok()) return Complain(kept.status());
+  if (!kept->has_value()) {
+    if (format == "json") {
+      std::cout << Json{{"up", false}}.dump() << "\n";
+    } else {
+      std::cout << "no data centre is up; `fractosctl up` starts one\n";
+    }
+    return kExitFailed;
+  }
+  const KeptCentre& centre = **kept;
+  MemoryRecordStore store;
+  absl::StatusOr<std::unique_ptr<Session>> session = Session::Open("status", &store);
+  if (!session.ok()) return Complain(session.status());
+  if (absl::Status used = (*session)->UseCentre(centre.clusters, centre.folder, centre.clusters);
+      !used.ok()) {
+    return Complain(used);
+  }
+  // Whoever has not answered by then is shown as not ready.
+  (void)(*session)->AwaitReady(FullNames(centre.clusters), std::chrono::seconds(1)).status();
+
+  Json devices = Json::array();
+  for (const PlacedCluster& placed : centre.clusters) {
+    const std::string name = placed.cluster.FullName();
+    int ready = 0;
+    ReplicaState leader;
+    for (int replica = 0; replica < placed.cluster.replicas; ++replica) {
+      const ReplicaState state = (*session)->roll().StateOf({name, static_cast<uint32_t>(replica)});
+      ready += state.linked ? 1 : 0;
+      if (state.epoch > leader.epoch) leader = state;
+    }
+    devices.push_back({{"name", name},
+                       {"ready", ready},
+                       {"replicas", placed.cluster.replicas},
+                       {"leader", leader.epoch == 0 ? "" : leader.address.ToString()},
+                       {"epoch", leader.epoch},
+                       {"described", leader.described}});
+  }
+  if (format == "json") {
+    std::cout << Json{{"up", true},
+                      {"supervisor", centre.supervisor},
+                      {"folder", centre.folder},
+                      {"devices", devices}}
+                     .dump(2)
+              << "\n";
+    return kExitSucceeded;
+  }
+  std::cout << absl::StrFormat("%-24s %-7s %-26s %s\n", "DEVICE", "READY", "LEADER", "EPOCH");
+  for (const Json& device : devices) {
+    const auto shorten = [](const Json& text) {
+      return std::string(absl::StripPrefix(text.get_ref<const std::string&>(), "default/"));
+    };
+    std::cout << absl::StrFormat(
+        "%-24s %-7s %-26s %d\n", shorten(device["name"]),
+        absl::StrCat(device["ready"].get<int>(), "/", device["replicas"].get<int>()),
+        shorten(device["leader"]), device["epoch"].get<uint64_t>());
+  }
+  std::cout << "logs in " << centre.folder << "\n";
+  return kExitSucceeded;
+}
+
+}  // namespace fractos

@@ -1,0 +1,76 @@
+#include "cli/known_devices.h"
+
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "adaptors/cnn/operations.json.h"
+#include "adaptors/echo/operations.json.h"
+#include "adaptors/math/operations.json.h"
+#include "adaptors/storage/operations.json.h"
+#include "nlohmann/json.hpp"
+
+namespace fractos {
+namespace {
+
+struct Shipped {
+  absl::string_view name;
+  absl::string_view description;
+};
+constexpr Shipped kShipped[] = {
+    {"storage", kStorageOperations},
+    {"math", kMathOperations},
+    {"cnn", kCnnOperations},
+    {"echo", kEchoOperations},
+};
+
+}  // namespace
+
+std::string ShippedAdaptor(const DeviceCluster& cluster) {
+  const std::vector<std::string>& command = cluster.adaptor.command;
+  if (command.size() != 2 || command[0] != "fractos-adaptor") return "";
+  for (const Shipped& shipped : kShipped) {
+    if (shipped.name == command[1]) return command[1];
+  }
+  return "";
+}
+
+std::optional<DeviceDescription> KnownDescription(const DeviceCluster& cluster) {
+  const std::string name = ShippedAdaptor(cluster);
+  for (const Shipped& shipped : kShipped) {
+    if (shipped.name != name) continue;
+    absl::StatusOr<DeviceDescription> description = ParseDeviceDescription(shipped.description);
+    if (description.ok()) return *std::move(description);
+  }
+  return std::nullopt;
+}
+
+std::vector<DeviceCluster> DefaultDataCentre(const std::string& home) {
+  std::vector<DeviceCluster> clusters;
+  for (const Shipped& shipped : kShipped) {
+    DeviceCluster cluster;
+    cluster.name = std::string(shipped.name);
+    cluster.adaptor.command = {"fractos-adaptor", cluster.name};
+    if (cluster.name == "storage") {
+      cluster.adaptor.options = nlohmann::json{{"root", absl::StrCat(home, "/storage")}}.dump(
+          -1, ' ', false, nlohmann::json::error_handler_t::replace);
+    }
+    clusters.push_back(std::move(cluster));
+  }
+  return clusters;
+}
+
+KnownDescriptions DescribeWithoutStarting(const std::vector<DeviceCluster>& clusters) {
+  KnownDescriptions known;
+  for (const DeviceCluster& cluster : clusters) {
+    std::optional<DeviceDescription> description = KnownDescription(cluster);
+    if (description.has_value()) {
+      known.descriptions.emplace(cluster.FullName(), *std::move(description));
+    } else {
+      known.undescribed.push_back(cluster.FullName());
+    }
+  }
+  return known;
+}
+
+}  // namespace fractos

@@ -1,0 +1,84 @@
+#include "cli/paths.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <system_error>
+
+#include "absl/strings/str_cat.h"
+
+namespace fractos {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string FromEnvironment(const char* name) {
+  const char* const value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+}  // namespace
+
+std::string HomeFolder() {
+  std::error_code error;
+  if (const std::string home = FromEnvironment("FRACTOS_HOME"); !home.empty()) {
+    return fs::absolute(home, error).lexically_normal().string();
+  }
+  if (const std::string data = FromEnvironment("XDG_DATA_HOME"); !data.empty()) {
+    return absl::StrCat(data, "/fractos");
+  }
+  const std::string home = FromEnvironment("HOME");
+  return absl::StrCat(home.empty() ? "/tmp" : home, "/.local/share/fractos");
+}
+
+std::string RunsFolder() { return absl::StrCat(HomeFolder(), "/runs"); }
+
+std::string ProgramFolder() {
+  std::error_code error;
+  const fs::path self = fs::read_symlink("/proc/self/exe", error);
+  return error ? "." : self.parent_path().string();
+}
+
+absl::StatusOr<std::string> FindProgram(absl::string_view name) {
+  const std::string path = absl::StrCat(ProgramFolder(), "/", name);
+  if (::access(path.c_str(), X_OK) != 0) {
+    return absl::NotFoundError(
+        absl::StrCat("there is no program ", path, ": it belongs beside fractosctl"));
+  }
+  return path;
+}
+
+std::string AbsoluteFolderOf(absl::string_view file) {
+  std::error_code error;
+  const fs::path path = fs::absolute(fs::path(std::string(file)), error);
+  const std::string folder = path.lexically_normal().parent_path().string();
+  return folder.empty() ? "/" : folder;
+}
+
+absl::StatusOr<std::string> MakePrivateFolder() {
+  std::string base = FromEnvironment("XDG_RUNTIME_DIR");
+  if (base.empty() || ::access(base.c_str(), W_OK) != 0) base = "/tmp";
+  std::string path = absl::StrCat(base, "/fractos-XXXXXX");
+  if (::mkdtemp(path.data()) == nullptr) {
+    return absl::InternalError(
+        absl::StrCat("cannot make a folder under ", base, ": ", std::strerror(errno)));
+  }
+  return path;
+}
+
+absl::Status MakeFolders(const std::string& path) {
+  std::error_code error;
+  fs::create_directories(path, error);
+  if (error) return absl::InternalError(absl::StrCat("cannot make ", path, ": ", error.message()));
+  return absl::OkStatus();
+}
+
+void RemoveFolder(const std::string& path) {
+  std::error_code error;
+  fs::remove_all(path, error);
+}
+
+}  // namespace fractos

@@ -1,0 +1,36 @@
+// Where fractosctl finds programs and keeps things.
+#ifndef FRACTOS_CLI_PATHS_H_
+#define FRACTOS_CLI_PATHS_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace fractos {
+
+// $FRACTOS_HOME, else $XDG_DATA_HOME/fractos, else ~/.local/share/fractos.
+std::string HomeFolder();
+// HOME/runs: a folder for each run.
+std::string RunsFolder();
+
+// The folder of fractosctl's own program, where the others are.
+std::string ProgramFolder();
+// `name` beside our own program. NotFound says where it was looked for.
+absl::StatusOr<std::string> FindProgram(absl::string_view name);
+
+// The folder of a file, as an absolute path; ours for an empty name.
+std::string AbsoluteFolderOf(absl::string_view file);
+
+// A new folder that only we may enter, under $XDG_RUNTIME_DIR or /tmp: sockets' names must be
+// short, wherever the home folder is.
+absl::StatusOr<std::string> MakePrivateFolder();
+
+absl::Status MakeFolders(const std::string& path);
+// Removes `path` and what is in it; what cannot be removed stays.
+void RemoveFolder(const std::string& path);
+
+}  // namespace fractos
+
+#endif  // FRACTOS_CLI_PATHS_H_

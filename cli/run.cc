@@ -1,0 +1,361 @@
+#include "cli/run.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+#include <iostream>
+#include <memory>
+#include <set>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/time/time.h"
+#include "cli/display.h"
+#include "cli/inputs.h"
+#include "cli/kept_centre.h"
+#include "cli/known_devices.h"
+#include "cli/paths.h"
+#include "cli/progress_view.h"
+#include "cli/run_folder.h"
+#include "cli/session.h"
+#include "cli/trace.h"
+#include "cli/wakeup.h"
+#include "lib/driver/file_record_store.h"
+#include "nlohmann/json.hpp"
+
+namespace fractos {
+namespace {
+
+ExitCode Complain(const absl::Status& status, ExitCode code = kExitFailed) {
+  std::cerr << "fractosctl: " << std::string(status.message()) << "\n";
+  return code;
+}
+
+ExitCode Refuse(const std::vector<Diagnostic>& diagnostics) {
+  std::cerr << FormatDiagnostics(diagnostics);
+  return kExitBadInput;
+}
+
+// A run that is ready to be started: what `run` made of the files, or `resume` of the folder.
+struct Prepared {
+  RunInputs inputs;
+  TaskGraph graph;
+  std::vector<PlacedCluster> needed;
+  std::optional<KeptCentre> kept;  // the data centre that is up, if the run may use it
+};
+
+// Every cluster that the graph may reach. With a device that nobody knows before it runs, that is
+// all of the user's: it may refine to any of them.
+std::vector<PlacedCluster> Needed(const TaskGraph& graph, const Inputs& inputs,
+                                  const ParameterValues& parameters) {
+  const KnownDescriptions known = DescribeWithoutStarting(inputs.DeviceClusters());
+  std::set<std::string> names;
+  for (const auto* steps : {&graph.steps, &graph.on_failure}) {
+    for (const TaskGraphStep& step : *steps) names.insert(ClusterOf(graph, step));
+  }
+  const bool all_known =
+      std::none_of(known.undescribed.begin(), known.undescribed.end(),
+                   [&names](const std::string& cluster) { return names.contains(cluster); });
+  const absl::StatusOr<Plan> plan =
+      all_known ? Compile(graph, known.descriptions, parameters)
+                : absl::StatusOr<Plan>(absl::UnavailableError("not all devices are known"));
+  if (plan.ok()) names = {plan->clusters.begin(), plan->clusters.end()};
+  std::vector<PlacedCluster> needed;
+  for (const PlacedCluster& placed : inputs.clusters) {
+    const bool named = names.contains(placed.cluster.FullName());
+    if (named || (!plan.ok() && !inputs.default_clusters)) needed.push_back(placed);
+  }
+  return needed;
+}
+
+// Reads, checks and chooses. Prints what is wrong; nothing has been started or written then.
+absl::StatusOr<Prepared> Prepare(RunInputs run, ExitCode* code) {
+  *code = kExitBadInput;
+  Inputs inputs = ParseInputs(run.sources, HomeFolder());
+  if (!inputs.diagnostics.empty()) {
+    return absl::InvalidArgumentError(FormatDiagnostics(inputs.diagnostics));
+  }
+  absl::StatusOr<TaskGraph> graph = OnlyGraph(inputs);
+  if (!graph.ok()) return absl::InvalidArgumentError(absl::StrCat(graph.status().message(), "\n"));
+
+  absl::StatusOr<std::optional<KeptCentre>> kept = FindKeptCentre();
+  if (!kept.ok()) {
+    *code = kExitFailed;
+    return absl::InternalError(absl::StrCat(kept.status().message(), "\n"));
+  }
+  // A graph that brings no devices means those that are up.
+  const bool offers_devices = kept->has_value() && inputs.default_clusters;
+  if (offers_devices) {
+    inputs.clusters = (*kept)->clusters;
+    inputs.default_clusters = (*kept)->default_clusters;
+  }
+  if (const std::vector<Diagnostic> wrong = CheckGraph(*graph, inputs, run.parameters);
+      !wrong.empty()) {
+    return absl::InvalidArgumentError(FormatDiagnostics(wrong));
+  }
+  Prepared prepared;
+  prepared.needed = Needed(*graph, inputs, run.parameters);
+  if (kept->has_value() && Offers(**kept, prepared.needed)) prepared.kept = *std::move(kept);
+  prepared.graph = *std::move(graph);
+  prepared.inputs = std::move(run);
+  *code = kExitSucceeded;
+  return prepared;
+}
+
+int64_t NowMicroseconds(const Clock& clock) {
+  return std::chrono::duration_cast<std::chrono::microseconds>(clock.WallNow().time_since_epoch())
+      .count();
+}
+
+absl::Status WriteTrace(const std::string& file, const Plan& plan, const RunRecord& record) {
+  std::ofstream out(file, std::ios::binary | std::ios::trunc);
+  out << ChromeTrace(plan, record);
+  out.close();
+  if (out.fail()) return absl::InternalError(absl::StrCat("cannot write the trace to ", file));
+  return absl::OkStatus();
+}
+
+// Shows the run until it ends.
+absl::StatusOr<RunSnapshot> Watch(Session* session, const RunId& run, const Plan& plan,
+                                  const ShowOptions& options, Wakeup* wakeup) {
+  Display display(options.quiet     ? Display::Kind::kQuiet
+                  : options.verbose ? Display::Kind::kPlain
+                                    : Display::Choose());
+  bool cancelled = false;
+  while (true) {
+    if (wakeup->interrupted() && !cancelled) {
+      cancelled = true;
+      std::cerr << "cancelling; press Ctrl-C again to stop at once\n";
+      session->driver().Cancel(run);
+    }
+    absl::StatusOr<RunSnapshot> snapshot = session->driver().Snapshot(run);
+    if (!snapshot.ok()) return snapshot;
+    if (!snapshot->lost.ok()) return snapshot->lost;
+    const RunRecord& record = snapshot->record;
+    const int64_t end = snapshot->finished ? record.end_us : NowMicroseconds(session->clock());
+    display.Show(BuildProgress(plan, *snapshot, std::max<int64_t>(end - record.start_us, 0)));
+    if (snapshot->finished) return snapshot;
+    wakeup->Wait(display.RedrawMilliseconds());
+  }
+}
+
+absl::Status OpenCentre(Session* session, const Prepared& prepared, const ShowOptions& show) {
+  if (prepared.kept.has_value()) {
+    return session->UseCentre(prepared.needed, prepared.kept->folder, prepared.kept->clusters);
+  }
+  return session->StartCentre(prepared.needed, prepared.inputs.restart, show.verbose);
+}
+
+// Runs what is prepared, from its record on. `fresh` says that bad input found only now, when the
+// devices have described themselves, leaves nothing behind.
+ExitCode Drive(Prepared prepared, FileRecordStore* store, RecordStore::Versioned stored, bool fresh,
+               const ShowOptions& options) {
+  const RunId run = stored.record.run;
+  Wakeup wakeup;
+  absl::StatusOr<std::unique_ptr<Session>> session = Session::Open(run.ToHex(), store);
+  if (!session.ok()) return Complain(session.status());
+
+  prepared.inputs.data_centre_kept = prepared.kept.has_value();
+  prepared.inputs.data_centre =
+      prepared.kept.has_value() ? prepared.kept->folder : (*session)->folder();
+  if (absl::Status status = WriteRunInputs(store->FolderOf(run), prepared.inputs); !status.ok()) {
+    return Complain(status);
+  }
+  if (absl::Status status = OpenCentre(session->get(), prepared, options); !status.ok()) {
+    return Complain(status);
+  }
+  std::vector<std::string> names;
+  for (const PlacedCluster& placed : prepared.needed) names.push_back(placed.cluster.FullName());
+  const absl::StatusOr<Descriptions> descriptions = (*session)->AwaitReady(names);
+  if (!descriptions.ok()) return Complain(descriptions.status());
+  if (wakeup.interrupted()) return kExitInterrupted;
+
+  const ParameterValues& parameters = prepared.inputs.parameters;
+  if (const std::vector<Diagnostic> wrong = Validate(prepared.graph, *descriptions, parameters);
+      !wrong.empty()) {
+    if (fresh) RemoveFolder(store->FolderOf(run));
+    return Refuse(wrong);
+  }
+  absl::StatusOr<Plan> plan = Compile(prepared.graph, *descriptions, parameters);
+  if (!plan.ok()) return Complain(plan.status(), kExitBadInput);
+  plan->mode = prepared.inputs.mode;
+  plan->deadline = prepared.inputs.deadline;
+
+  // Devices that had to start first cost the run no time.
+  if (stored.version == 0) stored.record.start_us = NowMicroseconds((*session)->clock());
+  const absl::Status started = (*session)->driver().Start(
+      *plan, std::move(stored.record), stored.version, [&wakeup] { wakeup.Notify(); });
+  if (!started.ok()) return Complain(started);
+  const absl::StatusOr<RunSnapshot> end = Watch(session->get(), run, *plan, options, &wakeup);
+  ExitCode code = kExitFailed;
+  if (end.ok()) {
+    std::cout << FormatReport({*plan, *end}, options.format, Display::WantsColour(STDOUT_FILENO))
+              << std::flush;
+    code = ExitCodeOf(end->record);
+    if (!options.trace_file.empty()) {
+      if (absl::Status traced = WriteTrace(options.trace_file, *plan, end->record); !traced.ok()) {
+        code = Complain(traced, code == kExitSucceeded ? kExitFailed : code);
+      }
+    }
+  } else {
+    Complain(end.status());
+  }
+  // Before `wakeup` goes, which the driver's threads notify.
+  session->reset();
+  return code;
+}
+
+// The run whose id begins with `prefix`.
+absl::StatusOr<RunId> FindRun(const FileRecordStore& store, const std::string& prefix) {
+  const absl::StatusOr<std::vector<RunId>> runs = store.List();
+  if (!runs.ok()) return runs.status();
+  std::vector<RunId> found;
+  for (const RunId& run : *runs) {
+    if (absl::StartsWith(run.ToHex(), prefix)) found.push_back(run);
+  }
+  if (found.empty()) {
+    return absl::NotFoundError(
+        absl::StrCat("there is no run ", prefix, "; `fractosctl runs` lists them"));
+  }
+  if (found.size() > 1) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(prefix, " begins the ids of ", found.size(), " runs; give more of it"));
+  }
+  return found.front();
+}
+
+std::string FormatStart(int64_t microseconds) {
+  return absl::FormatTime("%Y-%m-%d %H:%M:%S", absl::FromUnixMicros(microseconds),
+                          absl::LocalTimeZone());
+}
+
+}  // namespace
+
+ExitCode Run(const RunOptions& options) {
+  RunInputs run;
+  absl::StatusOr<ParameterValues> parameters = ParseParameters(options.parameters);
+  if (!parameters.ok()) return Complain(parameters.status(), kExitBadInput);
+  run.parameters = *std::move(parameters);
+  for (const auto* files : {&options.files, &options.device_files}) {
+    for (const std::string& file : *files) {
+      absl::StatusOr<SourceFile> source = ReadSource(file);
+      if (!source.ok()) return Complain(source.status(), kExitBadInput);
+      run.sources.push_back(*std::move(source));
+    }
+  }
+  run.restart = options.restart;
+  ExitCode code = kExitSucceeded;
+  absl::StatusOr<Prepared> prepared = Prepare(std::move(run), &code);
+  if (!prepared.ok()) {
+    std::cerr << std::string(prepared.status().message());
+    return code;
+  }
+  RunInputs& inputs = prepared->inputs;
+  inputs.name = options.name.empty() ? prepared->graph.name : options.name;
+  inputs.mode = options.mode.value_or(prepared->graph.mode);
+  inputs.deadline = options.deadline.value_or(prepared->graph.deadline);
+
+  SystemRandom random;
+  RecordStore::Versioned stored;
+  stored.record.run = random.NewId<RunId>();
+  stored.record.name = inputs.name;
+  FileRecordStore store(RunsFolder());
+  if (absl::Status locked = store.Lock(stored.record.run); !locked.ok()) return Complain(locked);
+  return Drive(*std::move(prepared), &store, std::move(stored), /*fresh=*/true, options.show);
+}
+
+ExitCode Resume(const std::string& prefix, const ShowOptions& options) {
+  FileRecordStore store(RunsFolder());
+  const absl::StatusOr<RunId> run = FindRun(store, prefix);
+  if (!run.ok()) return Complain(run.status(), kExitBadInput);
+  if (absl::Status locked = store.Lock(*run); !locked.ok()) return Complain(locked);
+  absl::StatusOr<RunInputs> inputs = ReadRunInputs(store.FolderOf(*run));
+  if (absl::IsNotFound(inputs.status())) {
+    return Complain(absl::NotFoundError(
+        absl::StrCat("run ", run->ToHex(), " was killed before it began; run its graph again")));
+  }
+  if (!inputs.ok()) return Complain(inputs.status());
+  absl::StatusOr<RecordStore::Versioned> stored = store.Load(*run);
+  if (absl::IsNotFound(stored.status())) {
+    // Killed between writing down the inputs and the first record: nothing had been started.
+    RecordStore::Versioned begin;
+    begin.record.run = *run;
+    begin.record.name = inputs->name;
+    stored = std::move(begin);
+  }
+  if (!stored.ok()) return Complain(stored.status());
+  if (IsEnd(stored->record.phase)) {
+    std::cout << "run " << run->ToShortHex()
+              << " has ended: " << std::string(RunPhaseName(stored->record.phase)) << "\n";
+    return ExitCodeOf(stored->record);
+  }
+  // What is left of the dead one's own data centre.
+  if (!inputs->data_centre_kept && absl::StrContains(inputs->data_centre, "/fractos-")) {
+    RemoveFolder(inputs->data_centre);
+  }
+  ExitCode code = kExitSucceeded;
+  absl::StatusOr<Prepared> prepared = Prepare(*std::move(inputs), &code);
+  if (!prepared.ok()) {
+    std::cerr << std::string(prepared.status().message());
+    return code;
+  }
+  return Drive(*std::move(prepared), &store, *std::move(stored), /*fresh=*/false, options);
+}
+
+ExitCode ListRuns(const std::string& format) {
+  FileRecordStore store(RunsFolder());
+  const absl::StatusOr<std::vector<RunId>> runs = store.List();
+  if (!runs.ok()) return Complain(runs.status());
+  struct Entry {
+    RunRecord record;
+    bool driven = false;
+  };
+  std::vector<Entry> entries;
+  for (const RunId& run : *runs) {
+    absl::StatusOr<RecordStore::Versioned> stored = store.Load(run);
+    if (!stored.ok()) continue;  // killed before its first record; there is nothing to tell
+    Entry entry{std::move(stored->record)};
+    // A run that nobody drives and that has not ended can be resumed.
+    entry.driven =
+        !IsEnd(entry.record.phase) &&
+        absl::IsFailedPrecondition(LockFile(absl::StrCat(store.FolderOf(run), "/lock")).status());
+    entries.push_back(std::move(entry));
+  }
+  std::sort(entries.begin(), entries.end(),
+            [](const Entry& a, const Entry& b) { return a.record.start_us > b.record.start_us; });
+  if (format == "json") {
+    nlohmann::ordered_json list = nlohmann::ordered_json::array();
+    for (const Entry& entry : entries) {
+      const RunRecord& record = entry.record;
+      list.push_back({{"run", record.run.ToHex()},
+                      {"name", record.name},
+                      {"phase", std::string(RunPhaseName(record.phase))},
+                      {"startMicroseconds", record.start_us},
+                      {"resumable", !IsEnd(record.phase) && !entry.driven}});
+    }
+    std::cout << list.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) << "\n";
+    return kExitSucceeded;
+  }
+  if (entries.empty()) {
+    std::cout << "no runs yet; `fractosctl run FILE` starts one\n";
+    return kExitSucceeded;
+  }
+  std::cout << absl::StrFormat("%-10s %-24s %-20s %s\n", "RUN", "NAME", "STARTED", "PHASE");
+  for (const Entry& entry : entries) {
+    const RunRecord& record = entry.record;
+    std::string phase(RunPhaseName(record.phase));
+    if (!IsEnd(record.phase)) {
+      phase = entry.driven
+                  ? phase
+                  : absl::StrCat("Interrupted: fractosctl resume ", record.run.ToShortHex());
+    }
+    std::cout << absl::StrFormat("%-10s %-24s %-20s %s\n", record.run.ToShortHex(), record.name,
+                                 FormatStart(record.start_us), phase);
+  }
+  return kExitSucceeded;
+}
+
+}  // namespace fractos

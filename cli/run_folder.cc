@@ -1,0 +1,78 @@
+#include "cli/run_folder.h"
+
+#include <utility>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "lib/driver/atomic_file.h"
+#include "nlohmann/json.hpp"
+
+namespace fractos {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr size_t kMaxInputsBytes = size_t{16} << 20;
+
+}  // namespace
+
+std::string EncodeRunInputs(const RunInputs& inputs) {
+  Json sources = Json::array();
+  for (const SourceFile& source : inputs.sources) {
+    // Kept as it was, byte for byte: what was read then must be read the same again.
+    sources.push_back({{"name", source.name},
+                       {"folder", source.folder},
+                       {"base64", absl::Base64Escape(source.text)}});
+  }
+  const Json json = {
+      {"sources", std::move(sources)},
+      {"parameters", inputs.parameters},
+      {"name", inputs.name},
+      {"mode", inputs.mode == Mode::kCentralized ? "Centralized" : "Distributed"},
+      {"deadlineMicroseconds",
+       std::chrono::duration_cast<std::chrono::microseconds>(inputs.deadline).count()},
+      {"restart", inputs.restart},
+      {"dataCentre", {{"folder", inputs.data_centre}, {"kept", inputs.data_centre_kept}}}};
+  return json.dump(1, ' ', false, Json::error_handler_t::replace);
+}
+
+absl::StatusOr<RunInputs> DecodeRunInputs(absl::string_view text) {
+  try {
+    const Json json = Json::parse(text.begin(), text.end());
+    RunInputs inputs;
+    for (const Json& source : json.at("sources")) {
+      SourceFile file{source.at("name"), "", source.at("folder")};
+      if (!absl::Base64Unescape(source.at("base64").get_ref<const std::string&>(), &file.text)) {
+        return absl::DataLossError("a source is damaged");
+      }
+      inputs.sources.push_back(std::move(file));
+    }
+    inputs.parameters = json.at("parameters").get<ParameterValues>();
+    inputs.name = json.at("name");
+    inputs.mode = json.at("mode") == "Centralized" ? Mode::kCentralized : Mode::kDistributed;
+    inputs.deadline = std::chrono::microseconds(json.at("deadlineMicroseconds").get<int64_t>());
+    inputs.restart = json.at("restart");
+    inputs.data_centre = json.at("dataCentre").at("folder");
+    inputs.data_centre_kept = json.at("dataCentre").at("kept");
+    return inputs;
+  } catch (const Json::exception& e) {
+    return absl::DataLossError(e.what());
+  }
+}
+
+absl::Status WriteRunInputs(const std::string& folder, const RunInputs& inputs) {
+  return WriteFileAtomically(absl::StrCat(folder, "/inputs.json"), EncodeRunInputs(inputs));
+}
+
+absl::StatusOr<RunInputs> ReadRunInputs(const std::string& folder) {
+  const std::string path = absl::StrCat(folder, "/inputs.json");
+  const absl::StatusOr<std::string> text = ReadWholeFile(path, kMaxInputsBytes);
+  if (!text.ok()) return text.status();
+  absl::StatusOr<RunInputs> inputs = DecodeRunInputs(*text);
+  if (!inputs.ok()) {
+    return absl::DataLossError(absl::StrCat(path, " is damaged: ", inputs.status().message()));
+  }
+  return inputs;
+}
+
+}  // namespace fractos

@@ -1,0 +1,89 @@
+#include "cli/session.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "cli/paths.h"
+
+namespace fractos {
+namespace {
+
+// What is still queued for the daemons, and what they still do when they are asked to end.
+constexpr Duration kLinkGrace = std::chrono::milliseconds(200);
+constexpr Duration kDaemonGrace = std::chrono::seconds(1);
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Session>> Session::Open(const std::string& driver_name,
+                                                       RecordStore* store) {
+  absl::StatusOr<std::string> folder = MakePrivateFolder();
+  if (!folder.ok()) return folder.status();
+  std::unique_ptr<Session> session(new Session());
+  session->folder_ = *std::move(folder);
+  Driver::Options options;
+  options.name = driver_name;
+  options.memory_socket = absl::StrCat(session->folder_, "/driver.memory");
+  Session* const self = session.get();
+  options.on_peer = [self](const PeerInfo& peer) { self->roll_.OnPeer(peer); };
+  options.on_peer_lost = [self](const Address& peer) {
+    self->roll_.OnPeerLost(peer);
+    if (self->centre_ != nullptr) self->centre_->OnPeerLost(peer);
+  };
+  absl::StatusOr<std::unique_ptr<Driver>> driver = Driver::Create(
+      &session->loop_, std::move(options), store, &session->clock_, &session->random_);
+  if (!driver.ok()) return driver.status();
+  session->driver_ = *std::move(driver);
+  return session;
+}
+
+Session::~Session() {
+  if (driver_ != nullptr) driver_->Shutdown(kLinkGrace);
+  if (centre_ != nullptr) centre_->Stop(kDaemonGrace);
+  loop_.Stop();
+  if (thread_.joinable()) thread_.join();
+  driver_.reset();
+  centre_.reset();
+  if (!folder_.empty()) RemoveFolder(folder_);
+}
+
+absl::Status Session::StartCentre(const std::vector<PlacedCluster>& clusters, bool restart,
+                                  bool verbose) {
+  centre_ = std::make_unique<DataCentre>(&loop_, &roll_, &clock_,
+                                         DataCentre::Options{folder_, restart, verbose});
+  // Only now: the loop's callbacks look at centre_.
+  thread_ = std::thread([this] { loop_.Run(); });
+  if (absl::Status status = centre_->Start(clusters); !status.ok()) return status;
+  driver_->Learn(centre_->views());
+  return absl::OkStatus();
+}
+
+absl::Status Session::UseCentre(const std::vector<PlacedCluster>& needed, const std::string& folder,
+                                const std::vector<PlacedCluster>& clusters) {
+  // Laid out as a whole: where a daemon listens depends on all of them.
+  const absl::StatusOr<std::vector<ClusterView>> views = LayOut(clusters, folder);
+  if (!views.ok()) return views.status();
+  std::vector<ClusterView> used;
+  for (const ClusterView& view : *views) {
+    for (const PlacedCluster& placed : needed) {
+      if (placed.cluster.FullName() == view.cluster) used.push_back(view);
+    }
+  }
+  thread_ = std::thread([this] { loop_.Run(); });
+  driver_->Learn(used);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Descriptions> Session::AwaitReady(const std::vector<std::string>& clusters,
+                                                 Duration timeout) {
+  absl::StatusOr<Descriptions> ready = roll_.AwaitLeaders(clusters, timeout);
+  if (ready.ok() || centre_ == nullptr || !absl::IsDeadlineExceeded(ready.status())) return ready;
+  std::string words;
+  for (const std::string& cluster : clusters) {
+    const std::string last = centre_->LastWords(cluster);
+    if (!last.empty()) absl::StrAppend(&words, "\n", last);
+  }
+  return absl::DeadlineExceededError(
+      absl::StrCat(ready.status().message(), words.empty() ? "" : "; last words:", words));
+}
+
+}  // namespace fractos
