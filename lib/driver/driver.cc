@@ -395,7 +395,8 @@ class Driver::Impl final : public LinkObserver {
       const absl::StatusOr<uint64_t> written = store_->Write(write.record, version);
       WithRun(write.run, [&written](Run& run, Time now, DriverActions* actions) {
         if (written.ok()) run.version = *written;
-        if (absl::IsAborted(written.status())) run.lost = written.status();
+        // The core stops driving what it cannot record.
+        if (!written.ok()) run.lost = written.status();
         run.core->Written(now, written.status(), actions);
       });
     }
