@@ -1,0 +1,39 @@
+// What an adaptor answered, judged: the boundary where hostile input becomes an outcome.
+#ifndef FRACTOS_DAEMON_DEVICE_ANSWER_H_
+#define FRACTOS_DAEMON_DEVICE_ANSWER_H_
+
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "daemon/continuation/actions.h"
+#include "daemon/continuation/core.h"
+#include "fractos/v1/adaptor.pb.h"
+#include "lib/memory/memory_store.h"
+#include "lib/runtime/unique_fd.h"
+
+namespace fractos {
+
+inline constexpr size_t kMaxFailureMessageBytes = 1024;
+inline constexpr size_t kMaxFailureReasonBytes = 64;
+
+// The reasons that the device side itself gives for a failed execution (docs/adaptors.md).
+inline constexpr char kAdaptorCrashed[] = "AdaptorCrashed";
+inline constexpr char kAdaptorGarbage[] = "AdaptorGarbage";
+inline constexpr char kReplyTooLarge[] = "ReplyTooLarge";
+inline constexpr char kUnsealable[] = "Unsealable";
+inline constexpr char kMemoryExhausted[] = "MemoryExhausted";
+inline constexpr char kTimeout[] = "Timeout";
+
+Outcome FailedOutcome(absl::string_view reason, absl::string_view message, bool retryable = false);
+
+// The outcome of every answer but a file's. Values are staged in `store`. An answer that breaks a
+// bound or names what is not there is a Failed outcome: the adaptor is wrong, not the stream.
+Outcome JudgeAnswer(v1::Result* result, const Execute& execution, MemoryStore* store);
+
+// The outcome of a file of `size` bytes, invalid when the adaptor sent none. Seals and hashes it,
+// so it blocks.
+Outcome JudgeFile(UniqueFd file, uint64_t size, MemoryStore* store);
+
+}  // namespace fractos
+
+#endif  // FRACTOS_DAEMON_DEVICE_ANSWER_H_

@@ -1,0 +1,671 @@
+// One class in one file, somewhat over 300 lines: its threads share one state under one lock.
+#include "daemon/device/device.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <map>
+#include <thread>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "daemon/device/answer.h"
+#include "daemon/device/frame_stream.h"
+#include "daemon/device/stager.h"
+#include "daemon/device/when.h"
+#include "fractos/v1/adaptor.pb.h"
+
+namespace fractos {
+namespace {
+
+// An adaptor that lived this long earned a quick restart.
+constexpr std::chrono::seconds kHealthy{10};
+// How long an adaptor whose socket closed may take to end by itself, so that its exit can be told.
+constexpr std::chrono::milliseconds kExitGrace{100};
+// After this many executions in a row that were not answered within the inline wait, only every
+// so-many-th tries it again: an operation that takes milliseconds is not worth waiting for.
+constexpr int kMissesBeforeSkipping = 4;
+constexpr uint64_t kTryEvery = 16;
+// A chain of steps on this device alone must not keep the event loop's thread from everything else.
+constexpr std::chrono::milliseconds kInlineTurn{1};
+constexpr size_t kStagingThreads = 2;
+constexpr Time kNever = Time::max();
+
+// How the adaptor's process ended, if it did. Shared with whoever watches the process.
+struct Exit {
+  absl::Mutex mutex;
+  bool happened ABSL_GUARDED_BY(mutex) = false;
+  std::string how ABSL_GUARDED_BY(mutex);
+};
+
+// Wakes a thread out of poll(2).
+class Waker {
+ public:
+  Waker() : event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+  int fd() const { return event_.get(); }
+  void Wake() { eventfd_write(event_.get(), 1); }
+  void Drain() {
+    eventfd_t value;
+    eventfd_read(event_.get(), &value);
+  }
+
+ private:
+  UniqueFd event_;
+};
+
+// One adaptor process, from its start to its end.
+struct Connection {
+  explicit Connection(UniqueFd socket) : stream(std::move(socket)) {}
+  FrameStream stream;
+  absl::Mutex read_mutex;
+};
+
+timespec ToTimespec(Duration duration) {
+  duration = std::max(duration, Duration::zero());
+  auto seconds = std::chrono::duration_cast<std::chrono::seconds>(duration);
+  return {static_cast<time_t>(seconds.count()), static_cast<long>((duration - seconds).count())};
+}
+
+OutFrame Encode(const v1::ToAdaptor& message) {
+  OutFrame frame;
+  message.SerializeToString(&frame.payload);
+  return frame;
+}
+
+OutFrame CancelFrame(Ticket ticket) {
+  v1::ToAdaptor message;
+  message.mutable_cancel()->set_id(ticket);
+  return Encode(message);
+}
+
+absl::string_view ReasonOf(const absl::Status& broken) {
+  if (absl::IsInvalidArgument(broken)) return kAdaptorGarbage;
+  if (absl::IsResourceExhausted(broken)) return kReplyTooLarge;
+  return kAdaptorCrashed;
+}
+
+}  // namespace
+
+class Device::Impl {
+ public:
+  Impl(Options options, AdaptorLauncher* launcher, MemoryStore* store, const Clock* clock,
+       DeviceObserver* observer)
+      : options_(std::move(options)),
+        launcher_(launcher),
+        store_(store),
+        clock_(clock),
+        observer_(observer),
+        waker_(std::make_shared<Waker>()),
+        stager_(kStagingThreads) {}
+
+  ~Impl() {
+    {
+      absl::MutexLock lock(&mutex_);
+      stopping_ = true;
+    }
+    waker_->Wake();
+    if (supervisor_.joinable()) supervisor_.join();
+    launcher_->Kill();
+  }
+
+  void Start() {
+    supervisor_ = std::thread([this] { Supervise(); });
+  }
+
+  void Execute(Ticket ticket, fractos::Execute execution);
+  void Settle();
+  void Cancel(Ticket ticket);
+
+  Stats stats() const {
+    absl::MutexLock lock(&mutex_);
+    Stats stats = stats_;
+    stats.in_flight = running_.size();
+    stats.ready = connection_ != nullptr;
+    return stats;
+  }
+
+ private:
+  struct Running {
+    fractos::Execute execution;
+    Time deadline;
+    OutFrame frame;  // until it is sent
+    bool sent = false;
+    bool unwanted = false;  // cancelled, or timed out: only that it is answered matters
+  };
+  using Done = std::vector<Executed>;
+
+  // What the passing of time asks for.
+  struct Due {
+    Done done;
+    std::vector<OutFrame> frames;
+    Time next = kNever;
+    Ticket hangs = 0;  // not 0: the adaptor must be killed
+  };
+
+  absl::Status BuildFrame(Ticket ticket, const fractos::Execute& execution, OutFrame* frame);
+  void Fail(Ticket ticket, const AttemptKey& attempt, absl::string_view reason,
+            absl::string_view message);
+  void Deliver(Done done) {
+    if (!done.empty()) observer_->OnExecuted(std::move(done));
+  }
+  std::shared_ptr<Connection> TakeInlineTurn(Time turn_ends);
+  bool WaitInline(Connection& connection);
+  void WriteTo(Connection& connection, OutFrame frame);
+  void Break(const Connection& connection, absl::Status why);
+
+  absl::Status ReadAnswers(Connection& connection, Done* done);
+  absl::Status TakeAnswer(Connection& connection, absl::string_view frame, Done* done);
+
+  void Supervise();
+  absl::Status LaunchAndServe(std::shared_ptr<Exit> exit);
+  absl::StatusOr<DeviceDescription> Configure(Connection& connection, Exit& exit);
+  absl::Status Serve(Connection& connection, Exit& exit);
+  absl::Status End(Exit& exit, absl::Status why);
+  Due TakeDue(Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Waits for `events` on the socket (if there is one), a wake-up or `until`, while keeping the
+  // deadlines of executions that wait. Returns what the socket has.
+  int Poll(int socket, int events, Time until);
+  bool stopping() const {
+    absl::MutexLock lock(&mutex_);
+    return stopping_;
+  }
+  static bool Ended(Exit& exit) {
+    absl::MutexLock lock(&exit.mutex);
+    return exit.happened;
+  }
+
+  const Options options_;
+  AdaptorLauncher* const launcher_;
+  MemoryStore* const store_;
+  const Clock* const clock_;
+  DeviceObserver* const observer_;
+  const std::shared_ptr<Waker> waker_;
+
+  mutable absl::Mutex mutex_;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::flat_hash_map<Ticket, Running> running_ ABSL_GUARDED_BY(mutex_);
+  std::shared_ptr<Connection> connection_ ABSL_GUARDED_BY(mutex_);  // null: not ready
+  absl::Status broken_ ABSL_GUARDED_BY(mutex_);                     // why connection_ is no good
+  // The supervisor reads, or has been told to. While it does not, it sleeps without listening to
+  // the socket, so an answer wakes one thread only.
+  bool reading_ ABSL_GUARDED_BY(mutex_) = false;
+  bool waiting_inline_ ABSL_GUARDED_BY(mutex_) = false;
+  std::thread::id settler_ ABSL_GUARDED_BY(mutex_);  // inside Settle, and waits inline or delivers
+  Time next_due_ ABSL_GUARDED_BY(mutex_) = kNever;   // when the supervisor looks at deadlines again
+  int inline_misses_ ABSL_GUARDED_BY(mutex_) = 0;
+  Stats stats_ ABSL_GUARDED_BY(mutex_);
+
+  std::thread supervisor_;
+  Stager stager_;  // last: its tasks use the rest
+};
+
+absl::Status Device::Impl::BuildFrame(Ticket ticket, const fractos::Execute& execution,
+                                      OutFrame* frame) {
+  v1::ToAdaptor message;
+  v1::Execute& execute = *message.mutable_execute();
+  execute.set_id(ticket);
+  execute.set_operation(execution.step->operation);
+  execute.set_arguments_json(execution.step->arguments);
+  execute.set_idempotency_key(execution.attempt.IdempotencyKey());
+  execute.set_timeout_ms(static_cast<uint64_t>(
+      std::chrono::duration_cast<std::chrono::milliseconds>(execution.timeout).count()));
+  for (const NamedValue& named : execution.inputs) {
+    v1::Input& input = *execute.add_inputs();
+    input.set_name(named.input);
+    input.set_size(named.value.size);
+    if (named.passed) {
+      input.set_passed(true);
+      continue;
+    }
+    if (named.value.IsInline()) {
+      input.set_inline_(*named.value.inline_bytes);
+      continue;
+    }
+    absl::StatusOr<BytesPtr> bytes = store_->Get(named.value.object);
+    if (!bytes.ok()) return bytes.status();
+    input.set_file(true);
+    int fd = (*bytes)->fd();
+    if (fd < 0) {
+      absl::StatusOr<UniqueFd> file = SealedFileOf((*bytes)->view());
+      if (!file.ok()) return file.status();
+      fd = file->get();
+      frame->files.push_back(*std::move(file));
+    }
+    frame->descriptors.push_back(fd);
+    frame->views.push_back(*std::move(bytes));
+  }
+  message.SerializeToString(&frame->payload);
+  if (frame->payload.size() > kMaxMessageBytes) {
+    return absl::ResourceExhaustedError("arguments and inputs do not fit into one frame");
+  }
+  return absl::OkStatus();
+}
+
+void Device::Impl::Fail(Ticket ticket, const AttemptKey& attempt, absl::string_view reason,
+                        absl::string_view message) {
+  Done done;
+  done.push_back({ticket, attempt, FailedOutcome(reason, message)});
+  Deliver(std::move(done));
+}
+
+void Device::Impl::Execute(Ticket ticket, fractos::Execute execution) {
+  if (execution.step->when.has_value()) {
+    std::optional<Outcome> ended = CheckWhen(*execution.step->when, execution.inputs, *store_);
+    if (ended.has_value()) {
+      Done done;
+      done.push_back({ticket, std::move(execution.attempt), *std::move(ended)});
+      Deliver(std::move(done));
+      return;
+    }
+  }
+  OutFrame frame;
+  absl::Status built = BuildFrame(ticket, execution, &frame);
+  if (!built.ok()) {
+    Fail(ticket, execution.attempt, absl::IsNotFound(built) ? "InputLost" : kMemoryExhausted,
+         built.message());
+    return;
+  }
+  std::shared_ptr<Connection> connection;
+  bool wake = false;
+  {
+    absl::MutexLock lock(&mutex_);
+    ++stats_.executions;
+    connection = connection_;
+    Running& running = running_[ticket];
+    running.deadline =
+        clock_->Now() + std::clamp<Duration>(execution.timeout, Duration::zero(), kMaxDeadline);
+    running.execution = std::move(execution);
+    running.sent = connection != nullptr;
+    if (!running.sent) running.frame = std::move(frame);
+    // Nobody else looks at the deadlines while there is no adaptor, or once the supervisor reads.
+    wake = (reading_ || connection == nullptr) && running.deadline < next_due_;
+  }
+  if (connection != nullptr) WriteTo(*connection, std::move(frame));
+  if (wake) waker_->Wake();
+}
+
+void Device::Impl::WriteTo(Connection& connection, OutFrame frame) {
+  absl::Status written = connection.stream.Write(std::move(frame));
+  if (!written.ok()) {
+    Break(connection, std::move(written));
+  } else if (connection.stream.WantsWrite()) {
+    waker_->Wake();
+  }
+}
+
+void Device::Impl::Break(const Connection& connection, absl::Status why) {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (connection_.get() != &connection || !broken_.ok()) return;
+    broken_ = std::move(why);
+  }
+  waker_->Wake();
+}
+
+void Device::Impl::Settle() {
+  {
+    absl::MutexLock lock(&mutex_);
+    // Called from what an answer set off: the Settle that read the answer goes on below.
+    if (settler_ == std::this_thread::get_id()) return;
+  }
+  Time turn_ends = clock_->Now() + kInlineTurn;
+  while (std::shared_ptr<Connection> connection = TakeInlineTurn(turn_ends)) {
+    if (!WaitInline(*connection)) break;
+  }
+  absl::MutexLock lock(&mutex_);
+  if (settler_ == std::this_thread::get_id()) settler_ = std::thread::id();
+}
+
+// The connection, if this thread is to wait for its next answer. If not, somebody else is sure to.
+std::shared_ptr<Connection> Device::Impl::TakeInlineTurn(Time turn_ends) {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (running_.empty() || connection_ == nullptr || reading_ || waiting_inline_) return nullptr;
+    bool free = settler_ == std::thread::id() || settler_ == std::this_thread::get_id();
+    bool worthwhile = inline_misses_ < kMissesBeforeSkipping || stats_.executions % kTryEvery == 0;
+    if (free && worthwhile && running_.size() == 1 && options_.inline_wait > Duration::zero() &&
+        clock_->Now() < turn_ends) {
+      settler_ = std::this_thread::get_id();
+      waiting_inline_ = true;
+      return connection_;
+    }
+    reading_ = true;
+  }
+  waker_->Wake();
+  return nullptr;
+}
+
+// Waits for answers and delivers them. False if none came, which leaves the reading to others.
+bool Device::Impl::WaitInline(Connection& connection) {
+  Time until = clock_->Now() + options_.inline_wait;
+  Done done;
+  absl::Status status;
+  while (done.empty() && status.ok()) {
+    timespec left = ToTimespec(until - clock_->Now());
+    pollfd socket{connection.stream.fd(), POLLIN, 0};
+    int ready = ppoll(&socket, 1, &left, nullptr);
+    if (ready > 0) status = ReadAnswers(connection, &done);
+    if (ready == 0 || clock_->Now() >= until) break;
+  }
+  bool answered = !done.empty();
+  bool wake = false;
+  {
+    absl::MutexLock lock(&mutex_);
+    waiting_inline_ = false;
+    inline_misses_ = answered ? 0 : inline_misses_ + 1;
+    stats_.answered_inline += done.size();
+    if (!running_.empty() && !reading_) wake = reading_ = true;
+  }
+  if (!status.ok()) Break(connection, std::move(status));
+  if (wake) waker_->Wake();
+  Deliver(std::move(done));
+  return answered;
+}
+
+void Device::Impl::Cancel(Ticket ticket) {
+  std::shared_ptr<Connection> connection;
+  {
+    absl::MutexLock lock(&mutex_);
+    auto it = running_.find(ticket);
+    if (it == running_.end() || it->second.unwanted) return;
+    if (!it->second.sent) {
+      running_.erase(it);
+      return;
+    }
+    it->second.unwanted = true;
+    connection = connection_;
+  }
+  if (connection != nullptr) WriteTo(*connection, CancelFrame(ticket));
+}
+
+absl::Status Device::Impl::ReadAnswers(Connection& connection, Done* done) {
+  absl::MutexLock lock(&connection.read_mutex);
+  return connection.stream.Read([this, &connection, done](absl::string_view frame) {
+    return TakeAnswer(connection, frame, done);
+  });
+}
+
+absl::Status Device::Impl::TakeAnswer(Connection& connection, absl::string_view frame, Done* done) {
+  v1::FromAdaptor message;
+  if (!message.ParseFromArray(frame.data(), static_cast<int>(frame.size()))) {
+    return absl::InvalidArgumentError("the adaptor sent a frame that does not parse");
+  }
+  if (!message.has_result()) {
+    return absl::InvalidArgumentError("the adaptor sent a frame that is no result");
+  }
+  v1::Result& result = *message.mutable_result();
+  UniqueFd file;
+  if (result.has_file()) file = connection.stream.TakeDescriptor();
+  Running running;
+  {
+    absl::MutexLock lock(&mutex_);
+    auto it = running_.find(result.id());
+    if (it == running_.end() || !it->second.sent) {
+      return absl::InvalidArgumentError(absl::StrCat("the adaptor answered the execution ",
+                                                     result.id(), ", which is not running"));
+    }
+    running = std::move(it->second);
+    running_.erase(it);
+  }
+  if (running.unwanted) return absl::OkStatus();
+  Ticket ticket = result.id();
+  if (!result.has_file()) {
+    Outcome outcome = JudgeAnswer(&result, running.execution, store_);
+    done->push_back({ticket, std::move(running.execution.attempt), std::move(outcome)});
+    return absl::OkStatus();
+  }
+  // std::function copies its captures, and a descriptor cannot be copied.
+  auto shared = std::make_shared<UniqueFd>(std::move(file));
+  stager_.Post([this, ticket, shared, size = result.file().size(),
+                attempt = std::move(running.execution.attempt)] {
+    Done staged;
+    staged.push_back({ticket, attempt, JudgeFile(std::move(*shared), size, store_)});
+    Deliver(std::move(staged));
+  });
+  return absl::OkStatus();
+}
+
+// --- The supervisor's thread ---------------------------------------------------------------------
+
+void Device::Impl::Supervise() {
+  Duration backoff = options_.first_backoff;
+  while (!stopping()) {
+    Time started = clock_->Now();
+    auto exit = std::make_shared<Exit>();
+    absl::Status ended = LaunchAndServe(exit);
+    if (stopping()) return;
+    observer_->OnDown(ended);
+    Time now = clock_->Now();
+    if (now - started > kHealthy) backoff = options_.first_backoff;
+    for (Time until = now + backoff; !stopping() && clock_->Now() < until;) Poll(-1, 0, until);
+    backoff = std::min(backoff * 2, options_.max_backoff);
+    absl::MutexLock lock(&mutex_);
+    ++stats_.restarts;
+  }
+}
+
+absl::Status Device::Impl::LaunchAndServe(std::shared_ptr<Exit> exit) {
+  absl::StatusOr<UniqueFd> socket =
+      launcher_->Launch([exit, waker = waker_](const std::string& how) {
+        {
+          absl::MutexLock lock(&exit->mutex);
+          exit->happened = true;
+          exit->how = how;
+        }
+        waker->Wake();
+      });
+  if (!socket.ok()) return socket.status();
+  auto connection = std::make_shared<Connection>(*std::move(socket));
+  absl::StatusOr<DeviceDescription> description = Configure(*connection, *exit);
+  if (!description.ok()) return End(*exit, description.status());
+  observer_->OnDescribed(*description);
+
+  std::map<Ticket, OutFrame> waited;  // in the order they came
+  {
+    absl::MutexLock lock(&mutex_);
+    connection_ = connection;
+    broken_ = absl::OkStatus();
+    for (auto& [ticket, running] : running_) {
+      waited.emplace(ticket, std::move(running.frame));
+      running.sent = true;
+    }
+  }
+  for (auto& [ticket, frame] : waited) WriteTo(*connection, std::move(frame));
+  absl::Status ended = Serve(*connection, *exit);
+  // The connection may have been left because a writer found it broken, or the process had ended:
+  // what the adaptor managed to answer before still counts.
+  Done done;
+  if (absl::IsUnavailable(ended)) ReadAnswers(*connection, &done).IgnoreError();
+  ended = End(*exit, std::move(ended));
+  {
+    absl::MutexLock lock(&mutex_);
+    connection_ = nullptr;
+    reading_ = false;
+    for (auto it = running_.begin(); it != running_.end();) {
+      if (!it->second.sent) {
+        ++it;
+        continue;
+      }
+      if (!it->second.unwanted) {
+        done.push_back({it->first, std::move(it->second.execution.attempt),
+                        FailedOutcome(ReasonOf(ended), ended.message(), /*retryable=*/true)});
+      }
+      running_.erase(it++);
+    }
+    if (stopping_) return ended;
+  }
+  Deliver(std::move(done));
+  return ended;
+}
+
+absl::StatusOr<DeviceDescription> Device::Impl::Configure(Connection& connection, Exit& exit) {
+  v1::ToAdaptor message;
+  message.mutable_configure()->set_options_json(options_.options_json);
+  absl::Status written = connection.stream.Write(Encode(message));
+  if (!written.ok()) return written;
+  absl::StatusOr<DeviceDescription> description = absl::UnavailableError("");
+  bool answered = false;
+  auto on_frame = [&description, &answered](absl::string_view frame) -> absl::Status {
+    v1::FromAdaptor reply;
+    if (answered || !reply.ParseFromArray(frame.data(), static_cast<int>(frame.size()))) {
+      return absl::InvalidArgumentError("the adaptor's first frame is no description");
+    }
+    answered = true;
+    if (reply.has_description()) {
+      description = ParseDeviceDescription(reply.description().json());
+    } else if (reply.has_result() && reply.result().has_failure()) {
+      const v1::Failure& failure = reply.result().failure();
+      description = absl::FailedPreconditionError(absl::StrCat(
+          "the adaptor refuses its options: ", failure.reason(), ": ", failure.message()));
+    } else {
+      description = absl::InvalidArgumentError("the adaptor's first frame is no description");
+    }
+    return absl::OkStatus();
+  };
+  Time deadline = clock_->Now() + options_.configure_timeout;
+  while (!answered) {
+    int events = POLLIN | (connection.stream.WantsWrite() ? POLLOUT : 0);
+    int ready = Poll(connection.stream.fd(), events, deadline);
+    if (stopping()) return absl::CancelledError("stopping");
+    if ((ready & POLLOUT) != 0) {
+      absl::Status flushed = connection.stream.Flush();
+      if (!flushed.ok()) return flushed;
+    }
+    bool ended = Ended(exit);
+    if ((ready & ~POLLOUT) != 0 || ended) {
+      absl::Status read = connection.stream.Read(on_frame);
+      if (!answered && !read.ok()) return read;
+      if (!answered && ended) return absl::UnavailableError("the adaptor ended");
+    } else if (clock_->Now() >= deadline) {
+      return absl::DeadlineExceededError("the adaptor did not describe itself in time");
+    }
+  }
+  return description;
+}
+
+absl::Status Device::Impl::Serve(Connection& connection, Exit& exit) {
+  while (true) {
+    int events = connection.stream.WantsWrite() ? POLLOUT : 0;
+    Due due;
+    {
+      absl::MutexLock lock(&mutex_);
+      if (stopping_) return absl::CancelledError("stopping");
+      if (!broken_.ok()) return broken_;
+      due = TakeDue(clock_->Now());
+      reading_ = !waiting_inline_ && !running_.empty();
+      next_due_ = due.next;
+      if (reading_) events |= POLLIN;
+    }
+    Deliver(std::move(due.done));
+    if (due.hangs != 0) {
+      return absl::DeadlineExceededError(absl::StrCat(
+          "the adaptor was killed: it left the execution ", due.hangs, " unanswered after Cancel"));
+    }
+    for (OutFrame& frame : due.frames) WriteTo(connection, std::move(frame));
+    if (Ended(exit)) return absl::UnavailableError("the adaptor ended");
+
+    int ready = Poll(connection.stream.fd(), events, due.next);
+    if ((ready & POLLOUT) != 0) {
+      absl::Status flushed = connection.stream.Flush();
+      if (!flushed.ok()) return flushed;
+    }
+    // POLLHUP comes unasked, also while somebody waits inline: reading twice does no harm.
+    if ((ready & ~POLLOUT) == 0) continue;
+    Done done;
+    absl::Status read = ReadAnswers(connection, &done);
+    Deliver(std::move(done));
+    if (!read.ok()) return read;
+  }
+}
+
+// Sees the adaptor dead, and says how it died if it died by itself.
+absl::Status Device::Impl::End(Exit& exit, absl::Status why) {
+  if (absl::IsUnavailable(why)) {
+    absl::MutexLock lock(&exit.mutex);
+    exit.mutex.AwaitWithTimeout(absl::Condition(&exit.happened), absl::FromChrono(kExitGrace));
+    std::string how = exit.happened ? exit.how : "its socket closed";
+    why = absl::UnavailableError(absl::StrCat("the adaptor ended: ", how));
+  }
+  launcher_->Kill();
+  return why;
+}
+
+Device::Impl::Due Device::Impl::TakeDue(Time now) {
+  Due due;
+  for (auto it = running_.begin(); it != running_.end();) {
+    auto& [ticket, running] = *it;
+    if (!running.unwanted && running.deadline <= now) {
+      ++stats_.timeouts;
+      auto limit = std::chrono::duration_cast<std::chrono::milliseconds>(running.execution.timeout);
+      due.done.push_back(
+          {ticket, running.execution.attempt,
+           FailedOutcome(kTimeout, absl::StrCat("no answer within ", limit.count(), " ms"),
+                         /*retryable=*/true)});
+      if (!running.sent) {
+        running_.erase(it++);
+        continue;
+      }
+      due.frames.push_back(CancelFrame(ticket));
+      running.unwanted = true;
+    }
+    Time next = running.deadline;
+    if (running.unwanted) {
+      next += options_.cancel_grace;
+      if (next <= now) due.hangs = ticket;
+    }
+    due.next = std::min(due.next, next);
+    ++it;
+  }
+  return due;
+}
+
+int Device::Impl::Poll(int socket, int events, Time until) {
+  bool serving;
+  Due due;
+  {
+    absl::MutexLock lock(&mutex_);
+    serving = connection_ != nullptr;
+    if (!serving) {
+      due = TakeDue(clock_->Now());
+      until = next_due_ = std::min(until, due.next);
+    }
+  }
+  Deliver(std::move(due.done));
+  pollfd fds[2] = {{waker_->fd(), POLLIN, 0}, {socket, static_cast<short>(events), 0}};
+  timespec left{};
+  if (until != kNever) {
+    left = ToTimespec(std::chrono::duration_cast<Duration>(until - clock_->Now()));
+  }
+  int ready = ppoll(fds, socket < 0 ? 1 : 2, until == kNever ? nullptr : &left, nullptr);
+  if (ready <= 0) return 0;
+  if (fds[0].revents != 0) waker_->Drain();
+  return socket < 0 ? 0 : fds[1].revents;
+}
+
+// -------------------------------------------------------------------------------------------------
+
+Device::Device(Options options, AdaptorLauncher* launcher, MemoryStore* store, const Clock* clock,
+               DeviceObserver* observer)
+    : impl_(std::make_unique<Impl>(std::move(options), launcher, store, clock, observer)) {}
+
+Device::~Device() = default;
+
+void Device::Start() { impl_->Start(); }
+
+void Device::Execute(Ticket ticket, fractos::Execute execution) {
+  impl_->Execute(ticket, std::move(execution));
+}
+
+void Device::Settle() { impl_->Settle(); }
+
+void Device::Cancel(Ticket ticket) { impl_->Cancel(ticket); }
+
+Device::Stats Device::stats() const { return impl_->stats(); }
+
+}  // namespace fractos
