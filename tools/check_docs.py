@@ -92,6 +92,7 @@ def follow(name, script, binaries, timeout):
         (scratch / "build/release/bin").symlink_to(binaries)
         marker = f"FRACTOS_DOCS={folder}"
         environment = {**os.environ, "PATH": f"{binaries}:{os.environ['PATH']}", "HOME": folder,
+                       "FRACTOS_HOME": f"{folder}/data",
                        "FRACTOS_DOCS": folder}
         shell = subprocess.Popen(["bash"], cwd=scratch, env=environment, text=True,
                                  start_new_session=True, stdin=subprocess.PIPE,

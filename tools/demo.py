@@ -39,7 +39,7 @@ def run(fractosctl, graph, mode, scratch):
     command = [str(fractosctl), "run", str(graph), "--mode", mode, "-o", "json"]
     done = subprocess.run(command, cwd=scratch, capture_output=True, text=True,
                           stdin=subprocess.DEVNULL, timeout=120,
-                          env={**os.environ, "HOME": str(scratch / "home")})
+                          env={**os.environ, "FRACTOS_HOME": str(scratch / "home")})
     if done.returncode != 0:
         sys.exit(f"demo: `fractosctl run {graph} --mode {mode}` ended with {done.returncode}\n"
                  f"{done.stderr}{done.stdout}")
