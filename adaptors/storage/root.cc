@@ -153,9 +153,9 @@ absl::StatusOr<Root> Root::Open(const std::string& path) {
   if (!root.root_.valid()) {
     return absl::ErrnoToStatus(errno, absl::StrCat("cannot open the root folder ", path));
   }
+  // A root that cannot be written to can still be read from.
   absl::StatusOr<Fd> staging = root.OpenFolder(kStagingFolder, /*create=*/true);
-  if (!staging.ok()) return staging.status();
-  root.staging_ = *std::move(staging);
+  if (staging.ok()) root.staging_ = *std::move(staging);
   root.RemoveStale();
   return root;
 }
@@ -218,6 +218,9 @@ absl::Status Root::Put(absl::string_view key, absl::string_view bytes) const {
   absl::Status existing = CompareExisting(key, bytes);
   if (existing.ok()) return SyncFolderOf(key);  // another replica may have only just linked it
   if (!absl::IsNotFound(existing)) return existing;
+  if (!staging_.valid()) {
+    return absl::FailedPreconditionError(absl::StrCat("the root folder ", path_, " is read-only"));
+  }
   std::string name;
   absl::Status status = Stage(key, bytes, &name);
   if (status.ok()) status = Publish(name, key, bytes);
