@@ -59,7 +59,9 @@ std::vector<Diagnostic> Validate(const TaskGraph& graph, const Descriptions& des
 absl::StatusOr<Plan> Compile(const TaskGraph& graph, const Descriptions& descriptions,
                              const ParameterValues& parameters);
 
-// `arguments` with $(failure.…) replaced by what failed, each properly escaped for JSON.
+// `arguments` with $(failure.…) replaced by what failed, each properly escaped for JSON and cut at
+// 4 KiB. To be called for every step of on_failure, once: their arguments also keep "$$(" for "$("
+// until then, so that neither a parameter's value nor an escape is taken for a reference.
 std::string SubstituteFailure(absl::string_view arguments, absl::string_view step,
                               absl::string_view reason, absl::string_view message);
 
