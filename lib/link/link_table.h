@@ -3,37 +3,42 @@
 #ifndef FRACTOS_LIB_LINK_LINK_TABLE_H_
 #define FRACTOS_LIB_LINK_LINK_TABLE_H_
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "lib/base/address.h"
 #include "lib/base/clock.h"
+#include "lib/link/codec.h"  // PeerInfo
 #include "lib/plan/step.h"
 #include "lib/protocol/message.h"
 #include "lib/runtime/event_loop.h"
 
 namespace fractos {
 
-// What a process says of itself when a Link opens, and again when it changes.
-struct PeerInfo {
-  Incarnation self;
-  uint64_t epoch = 0;            // not 0: leads its cluster under this epoch
-  std::string description_json;  // of the device; empty until the adaptor has described itself
-  std::string memory_endpoint;   // where its Memory objects are read
-};
-
 // Told what happens on the Links. Called on the event loop's thread, without locks held.
 class LinkObserver {
  public:
   virtual ~LinkObserver() = default;
-  // A Link to `peer` is open, or what it says of itself changed.
+  // A Link to `peer` is open, or what it says of itself changed. When the process there is another
+  // one than before, OnPeerLost came first.
   virtual void OnPeer(const PeerInfo& peer) = 0;
-  // The last Link to `peer` closed, or could not be opened.
+  // The last Link to `peer` closed, or could not be opened. What was queued for it is dropped. Not
+  // called again while dialling keeps failing and nothing is queued.
   virtual void OnPeerLost(const Address& peer) = 0;
   // All messages of one frame, in order.
   virtual void OnMessages(const Incarnation& from, std::vector<Message> messages) = 0;
+};
+
+struct LinkOptions {
+  // A Link that is not open by then is given up.
+  Duration open_timeout = std::chrono::seconds(2);
+  // Not 0: asks every peer for a sign of life this often, for SilentFor. The loop at the other end
+  // answers, so a process that is stopped, or whose loop hangs, is silent.
+  Duration ping_interval{};
 };
 
 // All Links of one process. Thread-safe. Messages may be lost when a Link breaks; nothing is
@@ -41,14 +46,16 @@ class LinkObserver {
 class LinkTable {
  public:
   // `loop` and `observer` outlive the table.
-  LinkTable(EventLoop* loop, PeerInfo self, LinkObserver* observer);
+  LinkTable(EventLoop* loop, PeerInfo self, LinkObserver* observer, LinkOptions options = {});
+  // Closes every Link at once. On the loop's thread, or when Run has returned.
   ~LinkTable();
   LinkTable(const LinkTable&) = delete;
   LinkTable& operator=(const LinkTable&) = delete;
 
-  // Serves Links at "unix:/path" or "host:port". Call once, before Run; a driver need not.
+  // Serves Links at "unix:/path" or "host:port" (port 0: any). Call once, before Run; a driver need
+  // not. InvalidArgument or Unavailable when nobody can listen there.
   absl::Status Listen(const std::string& endpoint);
-  // The endpoint with the port that was chosen.
+  // The endpoint with the port that was chosen; empty before Listen.
   std::string endpoint() const;
 
   // Where to dial the replicas of a cluster.
@@ -57,14 +64,16 @@ class LinkTable {
   // Keeps a Link to `peer` open from now on, dialling again (50 ms doubling to 250 ms, jittered)
   // whenever it breaks, until Disconnect. Daemons dial drivers never: drivers connect to them.
   void Connect(const Address& peer);
+  // Closes every Link to `peer`, without OnPeerLost.
   void Disconnect(const Address& peer);
 
   // Queues `message` for `peer`; opens a Link if there is none and an endpoint is known. Dropped
-  // when there is neither, or when the queue holds more than 64 MiB. The thread that calls writes
-  // the frame itself when no write is under way.
+  // when there is neither, when the queue would hold more than 64 MiB, or when the message alone
+  // is longer than a frame may be. The thread that calls writes the frame itself when no write is
+  // under way.
   void Send(const Address& peer, const Message& message);
 
-  // Gathers Sends into one frame per peer until the Batch is destroyed.
+  // Gathers this thread's Sends into one frame per peer until the outermost Batch is destroyed.
   class Batch {
    public:
     explicit Batch(LinkTable* table);
@@ -79,19 +88,28 @@ class LinkTable {
   // Tells every peer.
   void Update(PeerInfo self);
 
+  // How long `peer` has given no sign of life, in whole ping intervals of this process's own loop
+  // (so that pausing this process accuses nobody); none when no Link to it is open or
+  // LinkOptions::ping_interval is 0.
+  std::optional<Duration> SilentFor(const Address& peer) const;
+
   struct Stats {
     uint64_t messages_sent = 0, frames_sent = 0, messages_received = 0, frames_received = 0;
-    size_t links = 0;
+    uint64_t bytes_sent = 0, bytes_received = 0;
+    uint64_t messages_dropped = 0;
+    uint64_t frames_refused = 0;  // that were no frames
+    size_t links = 0;             // open ones
   };
   Stats stats() const;
 
-  // Closes every Link after what is queued has been written, or after `grace`; call before the loop
-  // stops. OnPeerLost is not called for these.
-  void Shutdown(Duration grace);
+  // Closes every Link after what is queued has been written, or after `grace`, and opens none any
+  // more. Returns at once; `done` is called on the loop's thread, so stop the loop there.
+  // OnPeerLost is not called for these. Call once.
+  void Shutdown(Duration grace, std::function<void()> done = nullptr);
 
  private:
   class Impl;
-  std::unique_ptr<Impl> impl_;
+  std::shared_ptr<Impl> impl_;
 };
 
 }  // namespace fractos

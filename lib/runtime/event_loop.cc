@@ -36,10 +36,12 @@ class EventLoop::Impl final : public Completion {
   ~Impl() {
     // Callbacks may own things that post or cancel as they die, so they go before the queue does.
     DropCallbacks();
-    queue_->Shutdown();
     void* tag;
     bool ok;
-    while (queue_->Next(&tag, &ok)) static_cast<Completion*>(tag)->Done(ok);
+    // What ends may have to start a last operation, so the queue is open until all have ended.
+    while (under_way_.load() > 0 && queue_->Next(&tag, &ok)) Finish(tag, ok);
+    queue_->Shutdown();
+    while (queue_->Next(&tag, &ok)) Finish(tag, ok);
     DropCallbacks();
   }
 
@@ -60,7 +62,7 @@ class EventLoop::Impl final : public Completion {
       gpr_timespec until = gpr_inf_future(GPR_CLOCK_MONOTONIC);
       if (next.has_value()) until = DeadlineIn(*next - std::chrono::steady_clock::now());
       if (queue_->AsyncNext(&tag, &ok, until) == grpc::CompletionQueue::GOT_EVENT) {
-        static_cast<Completion*>(tag)->Done(ok);
+        Finish(tag, ok);
       }
     }
     loop_thread_.store(std::thread::id());
@@ -102,6 +104,10 @@ class EventLoop::Impl final : public Completion {
   bool OnLoopThread() const { return loop_thread_.load() == std::this_thread::get_id(); }
   grpc::ServerCompletionQueue* queue() { return queue_.get(); }
   grpc::ServerBuilder* builder() { return &builder_; }
+  void* Begin(Completion* completion) {
+    under_way_.fetch_add(1);
+    return completion;
+  }
 
   // The wake-up alarm went off.
   void Done(bool) override {
@@ -110,6 +116,12 @@ class EventLoop::Impl final : public Completion {
   }
 
  private:
+  void Finish(void* tag, bool ok) {
+    auto* completion = static_cast<Completion*>(tag);
+    completion->Done(ok);
+    if (completion != this) under_way_.fetch_sub(1);
+  }
+
   // Moves what may run now into `due`; says when the next timer is.
   std::optional<Time> TakeDue(std::vector<std::function<void()>>* due) {
     absl::MutexLock lock(&mutex_);
@@ -146,6 +158,7 @@ class EventLoop::Impl final : public Completion {
   grpc::ServerBuilder builder_;
   std::unique_ptr<grpc::ServerCompletionQueue> queue_;
   grpc::Alarm alarm_;
+  std::atomic<int> under_way_ = 0;  // operations of others
   std::atomic<bool> stopped_ = false;
   std::atomic<std::thread::id> loop_thread_ = std::thread::id();
 
@@ -169,5 +182,6 @@ void EventLoop::Cancel(TimerId timer) { impl_->Cancel(timer); }
 bool EventLoop::OnLoopThread() const { return impl_->OnLoopThread(); }
 grpc::ServerCompletionQueue* EventLoop::completion_queue() { return impl_->queue(); }
 grpc::ServerBuilder* EventLoop::server_builder() { return impl_->builder(); }
+void* EventLoop::Begin(Completion* completion) { return impl_->Begin(completion); }
 
 }  // namespace fractos

@@ -16,8 +16,8 @@ class ServerCompletionQueue;
 
 namespace fractos {
 
-// What an operation on the completion queue carries as its tag. Whoever starts the operation keeps
-// the Completion alive until Done was called, which happens exactly once.
+// An operation on the completion queue. Whoever starts it keeps this alive until Done was called,
+// which happens exactly once.
 class Completion {
  public:
   // `ok` as gRPC says it. Called on the loop's thread; after Run returned, in ~EventLoop.
@@ -55,10 +55,12 @@ class EventLoop {
   // Whether the calling thread is the one inside Run.
   bool OnLoopThread() const;
 
-  // For whoever speaks gRPC: operations on this queue must have a Completion as their tag. The
-  // builder already has the queue and may build one server.
+  // For whoever speaks gRPC. Every operation on the queue takes as its tag what Begin returned for
+  // it; the loop counts them, and is not destroyed before the last has ended. The builder already
+  // has the queue and may build one server.
   grpc::ServerCompletionQueue* completion_queue();
   grpc::ServerBuilder* server_builder();
+  void* Begin(Completion* completion);
 
  private:
   class Impl;

@@ -1,0 +1,676 @@
+#include "lib/link/codec.h"
+
+#include <google/protobuf/arena.h>
+
+#include <algorithm>
+#include <type_traits>
+#include <utility>
+
+#include "absl/container/inlined_vector.h"
+#include "absl/strings/str_cat.h"
+#include "fractos/v1/link.pb.h"
+#include "lib/base/limits.h"
+
+namespace fractos {
+namespace {
+
+namespace pb = ::fractos::v1;
+using google::protobuf::Arena;
+using google::protobuf::RepeatedPtrField;
+
+constexpr size_t kMaxNameBytes = 128;  // of clusters, paths, operations, inputs
+constexpr size_t kMaxTextBytes = 4096;
+constexpr size_t kMaxListed = 4096;
+constexpr size_t kMaxReplicas = 256;
+constexpr uint32_t kProtocol = 1;
+
+int64_t Micros(Duration duration) {
+  return std::max<int64_t>(0,
+                           std::chrono::duration_cast<std::chrono::microseconds>(duration).count());
+}
+
+// ---- writing
+
+// The first `bound` bytes at most, not ending within a UTF-8 character.
+absl::string_view Cut(absl::string_view text, size_t bound) {
+  if (text.size() <= bound) return text;
+  while (bound > 0 && (static_cast<unsigned char>(text[bound]) & 0xc0) == 0x80) --bound;
+  return text.substr(0, bound);
+}
+
+template <typename Id>
+void Put(const Id& id, std::string* out) {
+  if (id != Id()) out->assign(id.bytes().data(), id.bytes().size());
+}
+
+void Put(const Address& in, pb::Address* out) {
+  out->set_cluster(in.cluster);
+  out->set_replica(in.replica);
+}
+
+void Put(const Incarnation& in, pb::Incarnation* out) {
+  out->set_cluster(in.address.cluster);
+  out->set_replica(in.address.replica);
+  Put(in.boot, out->mutable_boot());
+}
+
+void Put(const EdgeKey& in, pb::EdgeKey* out) {
+  Put(in.run, out->mutable_run());
+  out->set_step(in.step);
+  Put(in.from, out->mutable_from());
+}
+
+void Put(const PinnedResult& in, pb::PinnedResult* out) {
+  out->set_step(in.step);
+  Put(in.id, out->mutable_id());
+}
+
+class Writer {
+ public:
+  explicit Writer(pb::Envelope* envelope) : envelope_(envelope) {}
+
+  void Write(const HandOver& in) {
+    pb::HandOver* out = envelope_->mutable_hand_over();
+    out->set_redrive(in.redrive);
+    out->set_remaining(Micros(in.remaining));
+    Put(in.sender, out->mutable_sender());
+    out->set_sender_epoch(in.sender_epoch);
+    out->set_edge(in.edge);
+    if (in.result != nullptr) PutResult(*in.result, /*with_bytes=*/true, out->mutable_result());
+    for (const ResultPtr& ancestor : in.ancestors) {
+      PutResult(*ancestor, /*with_bytes=*/false, out->add_ancestors());
+    }
+    const Continuation& continuation = *in.continuation;
+    Put(continuation.run, out->mutable_run());
+    Put(continuation.driver, out->mutable_driver());
+    out->set_mode(static_cast<uint32_t>(continuation.mode));
+    out->set_traceparent(continuation.traceparent);
+    for (const StepPtr& step : continuation.steps) PutStep(*step, out->add_steps());
+    for (const OperationSignature& signature : continuation.signatures) {
+      pb::Signature* s = out->add_signatures();
+      s->set_cluster(signature.cluster);
+      s->set_operation(signature.operation);
+      s->set_effect(static_cast<uint32_t>(signature.effect));
+      s->set_deterministic(signature.deterministic);
+      for (const std::string& input : signature.passed_inputs) s->add_passed_inputs(input);
+      for (const std::string& key : signature.refines_to) s->add_refines_to(key);
+    }
+    for (const ClusterView& view : continuation.clusters) {
+      pb::ClusterView* v = out->add_clusters();
+      v->set_cluster(view.cluster);
+      for (const std::string& endpoint : view.endpoints) v->add_endpoints(endpoint);
+      v->set_leader(view.leader);
+      v->set_epoch(view.epoch);
+    }
+  }
+  void Write(const Accepted& in) { WriteSettled(in, envelope_->mutable_accepted()); }
+  void Write(const Passed& in) { WriteSettled(in, envelope_->mutable_passed()); }
+  void Write(const Nack& in) {
+    pb::Nack* out = envelope_->mutable_nack();
+    Put(in.edge, out->mutable_edge());
+    out->set_redrive(in.redrive);
+    out->set_reason(static_cast<uint32_t>(in.reason));
+    out->set_seen(in.seen);
+    if (!in.leader.IsNone()) Put(in.leader, out->mutable_leader());
+    out->set_retry_after(Micros(in.retry_after));
+    out->set_message(std::string(Cut(in.message, kMaxTextBytes)));
+  }
+  void Write(const StaleEpoch& in) {
+    pb::StaleEpoch* out = envelope_->mutable_stale_epoch();
+    out->set_cluster(in.cluster);
+    out->set_seen(in.seen);
+  }
+  void Write(const Report& in) {
+    pb::Report* out = envelope_->mutable_report();
+    Put(in.run, out->mutable_run());
+    out->set_redrive(in.redrive);
+    for (const ResultPtr& result : in.results) {
+      PutResult(*result, /*with_bytes=*/true, out->add_results());
+    }
+    for (const ObjectId& object : in.lost) Put(object, out->add_lost());
+    for (const StepPath& path : in.executing) out->add_executing(path);
+  }
+  void Write(const Recorded& in) {
+    pb::Recorded* out = envelope_->mutable_recorded();
+    Put(in.run, out->mutable_run());
+    out->set_redrive(in.redrive);
+    for (const PinnedResult& pinned : in.steps) Put(pinned, out->add_steps());
+    for (const ResultId& id : in.refused) Put(id, out->add_refused());
+    for (const ObjectId& id : in.release) Put(id, out->add_release());
+  }
+  void Write(const Query& in) {
+    pb::Query* out = envelope_->mutable_query();
+    Put(in.run, out->mutable_run());
+    out->set_redrive(in.redrive);
+    Put(in.driver, out->mutable_driver());
+    out->set_remaining(Micros(in.remaining));
+    for (const PinnedResult& pinned : in.pinned) Put(pinned, out->add_pinned());
+  }
+  void Write(const FetchRedrive& in) {
+    Put(in.run, envelope_->mutable_fetch_redrive()->mutable_run());
+  }
+  void Write(const Holding& in) {
+    pb::Holding* out = envelope_->mutable_holding();
+    Put(in.run, out->mutable_run());
+    out->set_redrive(in.redrive);
+    for (const HeldAttempt& attempt : in.attempts) {
+      pb::HeldAttempt* a = out->add_attempts();
+      a->set_step(attempt.step);
+      Put(attempt.lineage, a->mutable_lineage());
+      a->set_executing(attempt.executing);
+    }
+    for (const EdgeKey& edge : in.holds) Put(edge, out->add_holds());
+    for (const EdgeKey& edge : in.candidates) Put(edge, out->add_candidates());
+    for (const ObjectId& value : in.values) Put(value, out->add_values());
+  }
+  void Write(const Abort& in) {
+    Put(in.run, envelope_->mutable_abort()->mutable_run());
+    envelope_->mutable_abort()->set_redrive(in.redrive);
+  }
+  void Write(const End& in) { Put(in.run, envelope_->mutable_end()->mutable_run()); }
+
+ private:
+  template <typename In>
+  void WriteSettled(const In& in, pb::Settled* out) {
+    Put(in.edge, out->mutable_edge());
+    out->set_redrive(in.redrive);
+  }
+
+  void PutValue(const Value& in, bool with_bytes, pb::Value* out) {
+    Put(in.digest, out->mutable_digest());
+    out->set_size(in.size);
+    Put(in.owner, out->mutable_owner());
+    Put(in.object, out->mutable_object());
+    if (!with_bytes || !in.IsInline()) return;
+    // Refined steps often share one bound value, so its bytes are looked for by where they are.
+    const std::string* bytes = in.inline_bytes.get();
+    auto found = std::find(inline_values_.begin(), inline_values_.end(), bytes);
+    if (found == inline_values_.end()) {
+      envelope_->add_inline_values(*bytes);
+      found = inline_values_.insert(found, bytes);
+    }
+    out->set_inline_value(static_cast<uint32_t>(found - inline_values_.begin()) + 1);
+  }
+
+  void PutResult(const StepResult& in, bool with_bytes, pb::StepResult* out) {
+    out->set_path(in.path);
+    out->set_state(static_cast<uint32_t>(in.state));
+    Put(in.id, out->mutable_id());
+    Put(in.lineage, out->mutable_lineage());
+    if (in.state == ResultState::kSucceeded || in.state == ResultState::kRefined) {
+      PutValue(in.value, with_bytes, out->mutable_value());
+    }
+    out->set_failure_reason(std::string(Cut(in.failure.reason, kMaxNameBytes)));
+    out->set_failure_message(std::string(Cut(in.failure.message, kMaxTextBytes)));
+    Put(in.executor, out->mutable_executor());
+    out->set_attempts(in.attempts);
+    out->set_received(in.timing.received);
+    out->set_executing(in.timing.executing);
+    out->set_staged(in.timing.staged);
+    out->set_committed(in.timing.committed);
+    out->set_hops(in.transfer.hops);
+    out->set_messages(in.transfer.messages);
+    out->set_bytes(in.transfer.bytes);
+  }
+
+  void PutStep(const Step& in, pb::Step* out) {
+    out->set_path(in.path);
+    out->set_cluster(in.cluster);
+    out->set_operation(in.operation);
+    out->set_arguments(in.arguments);
+    for (const InputEdge& edge : in.inputs) {
+      pb::InputEdge* e = out->add_inputs();
+      e->set_input(edge.input);
+      e->set_from(edge.from);
+      e->set_passed(edge.passed);
+    }
+    for (const BoundInput& bound : in.bound) {
+      pb::BoundInput* b = out->add_bound();
+      b->set_input(bound.input);
+      PutValue(bound.value, /*with_bytes=*/true, b->mutable_value());
+      b->set_passed(bound.passed);
+    }
+    for (const StepPath& after : in.after) out->add_after(after);
+    if (in.when.has_value()) {
+      pb::When* when = out->mutable_when();
+      when->set_input(in.when->input);
+      when->set_comparison(static_cast<uint32_t>(in.when->comparison));
+      when->set_operand(in.when->operand);
+    }
+    out->set_retry_limit(static_cast<uint32_t>(std::max(in.retry.limit, 0)));
+    out->set_retry_backoff(Micros(in.retry.backoff));
+    out->set_timeout(Micros(in.timeout));
+    out->set_effect(static_cast<uint32_t>(in.effect));
+    out->set_deterministic_so_far(in.deterministic_so_far);
+    out->set_waits_for_record(in.waits_for_record);
+    for (const std::string& key : in.refines_to) out->add_refines_to(key);
+    out->set_stands_for(in.stands_for);
+  }
+
+  pb::Envelope* envelope_;
+  absl::InlinedVector<const std::string*, 8> inline_values_;
+};
+
+// A frame's arena starts on the stack: most frames never touch the heap for their messages.
+class FrameArena {
+ public:
+  FrameArena() : arena_(Options(block_)) {}
+  pb::Frame* NewFrame() { return Arena::CreateMessage<pb::Frame>(&arena_); }
+
+ private:
+  static google::protobuf::ArenaOptions Options(char (&block)[16 * 1024]) {
+    google::protobuf::ArenaOptions options;
+    options.initial_block = block;
+    options.initial_block_size = sizeof(block);
+    return options;
+  }
+  alignas(16) char block_[16 * 1024];
+  Arena arena_;
+};
+
+// ---- reading
+
+// Reads parts of a frame. The first error stays; everything after it is skipped.
+class Reader {
+ public:
+  absl::Status status() const { return status_; }
+
+  void ReadFrame(pb::Frame& in, Frame* out) {
+    if (in.has_hello()) {
+      out->hello.emplace();
+      ReadHello(in.hello(), &*out->hello);
+    }
+    out->ping = in.ping();
+    out->pong = in.pong();
+    out->messages.reserve(static_cast<size_t>(in.messages_size()));
+    for (pb::Envelope& envelope : *in.mutable_messages()) {
+      if (!status_.ok()) return;
+      ReadEnvelope(envelope, out);
+    }
+  }
+
+ private:
+  void Fail(absl::string_view field, absl::string_view problem) {
+    if (status_.ok()) status_ = absl::InvalidArgumentError(absl::StrCat(field, ": ", problem));
+  }
+
+  void ReadHello(const pb::Hello& in, PeerInfo* out) {
+    if (in.protocol() != kProtocol) {
+      Fail("hello.protocol",
+           absl::StrCat("is ", in.protocol(), ", this version speaks ", kProtocol));
+    }
+    ReadIncarnation(in.self(), "hello.self", &out->self);
+    if (out->self.boot.IsNone()) Fail("hello.self.boot", "is missing");
+    out->epoch = in.epoch();
+    ReadText(in.description_json(), kMaxSpecBytes, "hello.description_json",
+             &out->description_json);
+    ReadText(in.memory_endpoint(), kMaxTextBytes, "hello.memory_endpoint", &out->memory_endpoint);
+  }
+
+  void ReadEnvelope(pb::Envelope& in, Frame* out) {
+    inline_values_.clear();
+    if (static_cast<size_t>(in.inline_values_size()) > kMaxListed) {
+      return Fail("inline_values", "too many");
+    }
+    for (std::string& bytes : *in.mutable_inline_values()) {
+      if (bytes.size() > kMaxInlineValueBytes) return Fail("inline_values", "too long");
+      inline_values_.push_back(std::make_shared<const std::string>(std::move(bytes)));
+    }
+    switch (in.message_case()) {
+      case pb::Envelope::kHandOver:
+        return Add<HandOver>(in.hand_over(), out);
+      case pb::Envelope::kAccepted:
+        return Add<Accepted>(in.accepted(), out);
+      case pb::Envelope::kPassed:
+        return Add<Passed>(in.passed(), out);
+      case pb::Envelope::kNack:
+        return Add<Nack>(in.nack(), out);
+      case pb::Envelope::kStaleEpoch:
+        return Add<StaleEpoch>(in.stale_epoch(), out);
+      case pb::Envelope::kReport:
+        return Add<Report>(in.report(), out);
+      case pb::Envelope::kRecorded:
+        return Add<Recorded>(in.recorded(), out);
+      case pb::Envelope::kQuery:
+        return Add<Query>(in.query(), out);
+      case pb::Envelope::kFetchRedrive:
+        return Add<FetchRedrive>(in.fetch_redrive(), out);
+      case pb::Envelope::kHolding:
+        return Add<Holding>(in.holding(), out);
+      case pb::Envelope::kAbort:
+        return Add<Abort>(in.abort(), out);
+      case pb::Envelope::kEnd:
+        return Add<End>(in.end(), out);
+      case pb::Envelope::MESSAGE_NOT_SET:
+        return Fail("message", "of a kind that this version does not know");
+    }
+  }
+
+  template <typename M, typename In>
+  void Add(const In& in, Frame* out) {
+    Read(in, &std::get<M>(out->messages.emplace_back(std::in_place_type<M>)));
+  }
+
+  void Read(const pb::HandOver& in, HandOver* out) {
+    out->redrive = in.redrive();
+    ReadDuration(in.remaining(), kMaxDeadline, "hand_over.remaining", &out->remaining);
+    ReadIncarnation(in.sender(), "hand_over.sender", &out->sender);
+    out->sender_epoch = in.sender_epoch();
+    ReadName(in.edge(), "hand_over.edge", &out->edge);
+    if (in.has_result()) out->result = ReadResult(in.result(), "hand_over.result");
+    if (in.has_result() == in.edge().empty()) {
+      Fail("hand_over.edge", "must be there with a result, and only then");
+    }
+    if (TooMany(in.ancestors_size(), kMaxSteps, "hand_over.ancestors")) return;
+    for (const pb::StepResult& ancestor : in.ancestors()) {
+      out->ancestors.push_back(ReadResult(ancestor, "hand_over.ancestors"));
+    }
+    auto continuation = std::make_shared<Continuation>();
+    ReadRun(in.run(), &continuation->run);
+    ReadAddress(in.driver(), "hand_over.driver", &continuation->driver);
+    ReadEnum(in.mode(), Mode::kCentralized, "hand_over.mode", &continuation->mode);
+    ReadName(in.traceparent(), "hand_over.traceparent", &continuation->traceparent);
+    if (in.steps().empty()) Fail("hand_over.steps", "there is no step to do");
+    if (TooMany(in.steps_size(), kMaxSteps, "hand_over.steps")) return;
+    continuation->steps.reserve(static_cast<size_t>(in.steps_size()));
+    for (const pb::Step& step : in.steps()) continuation->steps.push_back(ReadStep(step));
+    if (TooMany(in.signatures_size(), kMaxListed, "hand_over.signatures")) return;
+    for (const pb::Signature& signature : in.signatures()) {
+      OperationSignature& s = continuation->signatures.emplace_back();
+      ReadName(signature.cluster(), "signatures.cluster", &s.cluster);
+      ReadName(signature.operation(), "signatures.operation", &s.operation);
+      ReadEnum(signature.effect(), Effect::kIdempotent, "signatures.effect", &s.effect);
+      s.deterministic = signature.deterministic();
+      ReadNames(signature.passed_inputs(), kMaxInputs + 1, "signatures.passed_inputs",
+                &s.passed_inputs);
+      ReadNames(signature.refines_to(), kMaxRefinesTo, "signatures.refines_to", &s.refines_to);
+    }
+    if (TooMany(in.clusters_size(), kMaxListed, "hand_over.clusters")) return;
+    for (const pb::ClusterView& view : in.clusters()) {
+      ClusterView& v = continuation->clusters.emplace_back();
+      ReadName(view.cluster(), "clusters.cluster", &v.cluster);
+      if (TooMany(view.endpoints_size(), kMaxReplicas, "clusters.endpoints")) return;
+      for (const std::string& endpoint : view.endpoints()) {
+        ReadText(endpoint, kMaxTextBytes, "clusters.endpoints", &v.endpoints.emplace_back());
+      }
+      v.leader = view.leader();
+      v.epoch = view.epoch();
+    }
+    out->continuation = std::move(continuation);
+  }
+  template <typename Out>
+  void ReadSettled(const pb::Settled& in, Out* out) {
+    ReadEdge(in.edge(), "settled.edge", &out->edge);
+    out->redrive = in.redrive();
+  }
+  void Read(const pb::Settled& in, Accepted* out) { ReadSettled(in, out); }
+  void Read(const pb::Settled& in, Passed* out) { ReadSettled(in, out); }
+  void Read(const pb::Nack& in, Nack* out) {
+    ReadEdge(in.edge(), "nack.edge", &out->edge);
+    out->redrive = in.redrive();
+    ReadEnum(in.reason(), Refusal::kEnded, "nack.reason", &out->reason);
+    out->seen = in.seen();
+    if (in.has_leader()) ReadAddress(in.leader(), "nack.leader", &out->leader);
+    ReadDuration(in.retry_after(), kMaxDeadline, "nack.retry_after", &out->retry_after);
+    ReadText(in.message(), kMaxTextBytes, "nack.message", &out->message);
+  }
+  void Read(const pb::StaleEpoch& in, StaleEpoch* out) {
+    ReadName(in.cluster(), "stale_epoch.cluster", &out->cluster);
+    out->seen = in.seen();
+  }
+  void Read(const pb::Report& in, Report* out) {
+    ReadRun(in.run(), &out->run);
+    out->redrive = in.redrive();
+    if (TooMany(in.results_size(), kMaxListed, "report.results")) return;
+    for (const pb::StepResult& result : in.results()) {
+      out->results.push_back(ReadResult(result, "report.results"));
+    }
+    ReadIds(in.lost(), "report.lost", &out->lost);
+    ReadNames(in.executing(), kMaxListed, "report.executing", &out->executing);
+  }
+  void Read(const pb::Recorded& in, Recorded* out) {
+    ReadRun(in.run(), &out->run);
+    out->redrive = in.redrive();
+    ReadPinned(in.steps(), "recorded.steps", &out->steps);
+    ReadIds(in.refused(), "recorded.refused", &out->refused);
+    ReadIds(in.release(), "recorded.release", &out->release);
+  }
+  void Read(const pb::Query& in, Query* out) {
+    ReadRun(in.run(), &out->run);
+    out->redrive = in.redrive();
+    ReadAddress(in.driver(), "query.driver", &out->driver);
+    ReadDuration(in.remaining(), kMaxDeadline, "query.remaining", &out->remaining);
+    ReadPinned(in.pinned(), "query.pinned", &out->pinned);
+  }
+  void Read(const pb::FetchRedrive& in, FetchRedrive* out) { ReadRun(in.run(), &out->run); }
+  void Read(const pb::Holding& in, Holding* out) {
+    ReadRun(in.run(), &out->run);
+    out->redrive = in.redrive();
+    if (TooMany(in.attempts_size(), kMaxListed, "holding.attempts")) return;
+    for (const pb::HeldAttempt& attempt : in.attempts()) {
+      HeldAttempt& a = out->attempts.emplace_back();
+      ReadName(attempt.step(), "holding.attempts.step", &a.step);
+      ReadId(attempt.lineage(), "holding.attempts.lineage", &a.lineage);
+      a.executing = attempt.executing();
+    }
+    ReadEdges(in.holds(), "holding.holds", &out->holds);
+    ReadEdges(in.candidates(), "holding.candidates", &out->candidates);
+    ReadIds(in.values(), "holding.values", &out->values);
+  }
+  void Read(const pb::Abort& in, Abort* out) {
+    ReadRun(in.run(), &out->run);
+    out->redrive = in.redrive();
+  }
+  void Read(const pb::End& in, End* out) { ReadRun(in.run(), &out->run); }
+
+  ResultPtr ReadResult(const pb::StepResult& in, absl::string_view field) {
+    auto out = std::make_shared<StepResult>();
+    ReadName(in.path(), field, &out->path);
+    ReadEnum(in.state(), ResultState::kRefined, "result.state", &out->state);
+    ReadId(in.id(), "result.id", &out->id);
+    if (out->id.IsNone()) Fail("result.id", "is missing");
+    ReadId(in.lineage(), "result.lineage", &out->lineage);
+    const bool has_value =
+        out->state == ResultState::kSucceeded || out->state == ResultState::kRefined;
+    if (has_value != in.has_value()) Fail("result.value", "does not go with the state");
+    if (in.has_value()) ReadValue(in.value(), &out->value);
+    ReadName(in.failure_reason(), "result.failure_reason", &out->failure.reason);
+    ReadText(in.failure_message(), kMaxTextBytes, "result.failure_message", &out->failure.message);
+    ReadIncarnation(in.executor(), "result.executor", &out->executor);
+    out->attempts = in.attempts();
+    out->timing = {in.received(), in.executing(), in.staged(), in.committed()};
+    out->transfer = {in.hops(), in.messages(), in.bytes()};
+    return out;
+  }
+
+  void ReadValue(const pb::Value& in, Value* out) {
+    if (!in.digest().empty()) {
+      absl::StatusOr<Digest> digest = Digest::FromBytes(in.digest());
+      if (!digest.ok()) return Fail("value.digest", digest.status().message());
+      out->digest = *digest;
+    }
+    out->size = in.size();
+    ReadIncarnation(in.owner(), "value.owner", &out->owner);
+    ReadId(in.object(), "value.object", &out->object);
+    if (in.inline_value() == 0) return;
+    if (in.inline_value() > inline_values_.size()) {
+      return Fail("value.inline_value", "names bytes that are not there");
+    }
+    out->inline_bytes = inline_values_[in.inline_value() - 1];
+    if (out->inline_bytes->size() != in.size())
+      Fail("value.size", "differs from the bytes' length");
+  }
+
+  StepPtr ReadStep(const pb::Step& in) {
+    auto out = std::make_shared<Step>();
+    ReadName(in.path(), "steps.path", &out->path);
+    if (in.path().empty()) Fail("steps.path", "is missing");
+    ReadName(in.cluster(), "steps.cluster", &out->cluster);
+    if (in.cluster().empty()) Fail("steps.cluster", "is missing");
+    ReadName(in.operation(), "steps.operation", &out->operation);
+    ReadText(in.arguments(), kMaxSpecBytes, "steps.arguments", &out->arguments);
+    if (TooMany(in.inputs_size() + in.bound_size(), kMaxInputs, "steps.inputs")) return out;
+    out->inputs.reserve(static_cast<size_t>(in.inputs_size()));
+    for (const pb::InputEdge& edge : in.inputs()) {
+      InputEdge& e = out->inputs.emplace_back();
+      ReadName(edge.input(), "steps.inputs.input", &e.input);
+      ReadName(edge.from(), "steps.inputs.from", &e.from);
+      e.passed = edge.passed();
+    }
+    for (const pb::BoundInput& bound : in.bound()) {
+      BoundInput& b = out->bound.emplace_back();
+      ReadName(bound.input(), "steps.bound.input", &b.input);
+      ReadValue(bound.value(), &b.value);
+      b.passed = bound.passed();
+    }
+    ReadNames(in.after(), kMaxSteps, "steps.after", &out->after);
+    if (in.has_when()) {
+      out->when.emplace();
+      ReadName(in.when().input(), "steps.when.input", &out->when->input);
+      ReadEnum(in.when().comparison(), Comparison::kMatches, "steps.when.comparison",
+               &out->when->comparison);
+      ReadText(in.when().operand(), kMaxTextBytes, "steps.when.operand", &out->when->operand);
+    }
+    if (in.retry_limit() > kMaxRetries) return Fail("steps.retry_limit", "out of range"), out;
+    out->retry.limit = static_cast<int>(in.retry_limit());
+    ReadDuration(in.retry_backoff(), kMaxDeadline, "steps.retry_backoff", &out->retry.backoff);
+    ReadDuration(in.timeout(), kMaxDeadline, "steps.timeout", &out->timeout);
+    ReadEnum(in.effect(), Effect::kIdempotent, "steps.effect", &out->effect);
+    out->deterministic_so_far = in.deterministic_so_far();
+    out->waits_for_record = in.waits_for_record();
+    ReadNames(in.refines_to(), kMaxListed, "steps.refines_to", &out->refines_to);
+    ReadName(in.stands_for(), "steps.stands_for", &out->stands_for);
+    return out;
+  }
+
+  bool TooMany(int count, size_t bound, absl::string_view field) {
+    if (static_cast<size_t>(count) > bound) Fail(field, absl::StrCat("more than ", bound));
+    return static_cast<size_t>(count) > bound;
+  }
+  void ReadText(const std::string& in, size_t bound, absl::string_view field, std::string* out) {
+    if (in.size() > bound) return Fail(field, absl::StrCat("longer than ", bound, " bytes"));
+    *out = in;
+  }
+  void ReadName(const std::string& in, absl::string_view field, std::string* out) {
+    ReadText(in, kMaxNameBytes, field, out);
+  }
+  void ReadNames(const RepeatedPtrField<std::string>& in, size_t bound, absl::string_view field,
+                 std::vector<std::string>* out) {
+    if (TooMany(in.size(), bound, field)) return;
+    out->reserve(static_cast<size_t>(in.size()));
+    for (const std::string& name : in) ReadName(name, field, &out->emplace_back());
+  }
+  template <typename Id>
+  void ReadId(const std::string& in, absl::string_view field, Id* out) {
+    if (in.empty()) return;
+    absl::StatusOr<Id> id = Id::FromBytes(in);
+    if (!id.ok()) return Fail(field, id.status().message());
+    *out = *id;
+  }
+  template <typename Id>
+  void ReadIds(const RepeatedPtrField<std::string>& in, absl::string_view field,
+               std::vector<Id>* out) {
+    if (TooMany(in.size(), kMaxListed, field)) return;
+    for (const std::string& id : in) ReadId(id, field, &out->emplace_back());
+  }
+  void ReadRun(const std::string& in, RunId* out) {
+    ReadId(in, "run", out);
+    if (out->IsNone()) Fail("run", "is missing");
+  }
+  void ReadAddress(const pb::Address& in, absl::string_view field, Address* out) {
+    ReadName(in.cluster(), field, &out->cluster);
+    if (in.cluster().empty()) Fail(field, "has no cluster");
+    if (in.replica() >= kMaxReplicas) Fail(field, "replica out of range");
+    out->replica = in.replica();
+  }
+  void ReadIncarnation(const pb::Incarnation& in, absl::string_view field, Incarnation* out) {
+    ReadName(in.cluster(), field, &out->address.cluster);
+    if (in.replica() >= kMaxReplicas) Fail(field, "replica out of range");
+    out->address.replica = in.replica();
+    ReadId(in.boot(), field, &out->boot);
+  }
+  void ReadEdge(const pb::EdgeKey& in, absl::string_view field, EdgeKey* out) {
+    ReadRun(in.run(), &out->run);
+    ReadName(in.step(), field, &out->step);
+    ReadId(in.from(), field, &out->from);
+  }
+  void ReadEdges(const RepeatedPtrField<pb::EdgeKey>& in, absl::string_view field,
+                 std::vector<EdgeKey>* out) {
+    if (TooMany(in.size(), kMaxListed, field)) return;
+    for (const pb::EdgeKey& edge : in) ReadEdge(edge, field, &out->emplace_back());
+  }
+  void ReadPinned(const RepeatedPtrField<pb::PinnedResult>& in, absl::string_view field,
+                  std::vector<PinnedResult>* out) {
+    if (TooMany(in.size(), kMaxListed, field)) return;
+    for (const pb::PinnedResult& pinned : in) {
+      PinnedResult& p = out->emplace_back();
+      ReadName(pinned.step(), field, &p.step);
+      ReadId(pinned.id(), field, &p.id);
+    }
+  }
+  template <typename Enum>
+  void ReadEnum(uint32_t in, Enum last, absl::string_view field, Enum* out) {
+    if (in > static_cast<uint32_t>(last)) return Fail(field, "of a kind that is not known");
+    *out = static_cast<Enum>(in);
+  }
+  void ReadDuration(int64_t micros, Duration bound, absl::string_view field, Duration* out) {
+    if (micros < 0 ||
+        micros > std::chrono::duration_cast<std::chrono::microseconds>(bound).count()) {
+      return Fail(field, "out of range");
+    }
+    *out = std::chrono::microseconds(micros);
+  }
+
+  absl::Status status_;
+  std::vector<std::shared_ptr<const std::string>> inline_values_;  // of this envelope
+};
+
+}  // namespace
+
+std::string EncodeMessage(const Message& message) {
+  FrameArena arena;
+  pb::Frame* frame = arena.NewFrame();
+  Writer writer(frame->add_messages());
+  std::visit([&writer](const auto& m) { writer.Write(m); }, message);
+  return frame->SerializeAsString();
+}
+
+std::string EncodeHello(const PeerInfo& info) {
+  FrameArena arena;
+  pb::Frame* frame = arena.NewFrame();
+  pb::Hello* hello = frame->mutable_hello();
+  hello->set_protocol(kProtocol);
+  Put(info.self, hello->mutable_self());
+  hello->set_epoch(info.epoch);
+  hello->set_description_json(info.description_json);
+  hello->set_memory_endpoint(info.memory_endpoint);
+  return frame->SerializeAsString();
+}
+
+std::string EncodePing(uint64_t number) {
+  pb::Frame frame;
+  frame.set_ping(number);
+  return frame.SerializeAsString();
+}
+
+std::string EncodePong(uint64_t number) {
+  pb::Frame frame;
+  frame.set_pong(number);
+  return frame.SerializeAsString();
+}
+
+absl::StatusOr<Frame> DecodeFrame(absl::string_view bytes) {
+  FrameArena arena;
+  pb::Frame* frame = arena.NewFrame();
+  if (bytes.size() > kMaxMessageBytes ||
+      !frame->ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+    return absl::InvalidArgumentError("this is no frame of a Link");
+  }
+  Frame out;
+  Reader reader;
+  reader.ReadFrame(*frame, &out);
+  if (!reader.status().ok()) return reader.status();
+  return out;
+}
+
+}  // namespace fractos

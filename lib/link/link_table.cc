@@ -1,0 +1,672 @@
+#include "lib/link/link_table.h"
+
+#include <grpcpp/security/server_credentials.h>
+#include <grpcpp/server.h>
+#include <grpcpp/server_builder.h>
+#include <sys/un.h>
+
+#include <algorithm>
+#include <deque>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/inlined_vector.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "lib/base/limits.h"
+#include "lib/base/random.h"
+#include "lib/link/stream.h"
+
+namespace fractos {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+constexpr size_t kMaxQueuedBytes = 64 * 1024 * 1024;  // for one peer
+constexpr size_t kMaxPeers = 4096;
+constexpr Duration kFirstRedial = milliseconds(50);
+constexpr Duration kLastRedial = milliseconds(250);
+
+// One stream and what LinkTable knows of it.
+struct Link {
+  std::shared_ptr<Stream> stream;
+  Address peer;  // whom we dialled, or who said so; none: has not said yet
+  BootId boot;
+  bool dialled = false;
+  bool started = false;  // the stream takes writes
+  bool open = false;     // Hello came
+  bool writing = false;
+  bool owes_hello = true;
+  bool closing = false;
+  uint64_t ping = 0, pong = 0;  // to be written; 0: none
+  uint64_t silent_ticks = 0;
+};
+
+struct Peer {
+  Address address;
+  std::string endpoint;
+  BootId boot;             // of the process that the observer knows as open
+  bool keep = false;       // Connect was called
+  bool told_open = false;  // the observer knows it as open
+  bool told_lost = false;  // ... as lost, and nothing changed since
+  bool dial_posted = false;
+  int failures = 0;   // dials in a row that gave no open Link
+  Time not_before{};  // of the next dial
+  EventLoop::TimerId redial = 0;
+  std::vector<Link*> links;       // in the order in which they came
+  std::deque<std::string> queue;  // frames to be written, each as long as may be
+  size_t queued_bytes = 0;
+};
+
+// A frame to be written once the lock is free again.
+struct Work {
+  std::shared_ptr<Stream> stream;
+  std::string frame;
+};
+using WorkList = absl::InlinedVector<Work, 4>;
+
+void WriteAll(WorkList work) {
+  for (Work& w : work) w.stream->Write(std::move(w.frame));
+}
+
+// This thread's outermost Batch.
+struct BatchState {
+  const void* table = nullptr;
+  int depth = 0;
+  absl::InlinedVector<Address, 4> touched;
+};
+thread_local BatchState batch_state;
+
+absl::Status CheckEndpoint(const std::string& endpoint) {
+  if (!absl::StartsWith(endpoint, "unix:")) return absl::OkStatus();
+  if (endpoint.size() - 5 >= sizeof(sockaddr_un::sun_path)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the socket path ", endpoint.substr(5), " is longer than ",
+                     sizeof(sockaddr_un::sun_path) - 1, " bytes; use a shorter folder"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+class LinkTable::Impl final : public Stream::Owner, public std::enable_shared_from_this<Impl> {
+ public:
+  Impl(EventLoop* loop, PeerInfo self, LinkObserver* observer, LinkOptions options)
+      : loop_(loop), options_(options), observer_(observer), self_(std::move(self)) {}
+
+  void Start() {
+    if (options_.ping_interval > Duration::zero()) Tick();
+  }
+
+  // What is under way keeps this object alive until it has ended, and tells nobody.
+  void Stop() {
+    std::vector<std::shared_ptr<Stream>> streams;
+    {
+      absl::MutexLock lock(&mutex_);
+      stopped_ = shutting_down_ = true;
+      for (auto& [stream, link] : links_) streams.push_back(link->stream);
+      links_.clear();
+      peers_.clear();
+      loop_->Cancel(tick_);
+    }
+    for (const std::shared_ptr<Stream>& stream : streams) stream->Cancel();
+    if (server_ != nullptr) server_->Shutdown(std::chrono::system_clock::now());
+  }
+
+  absl::Status Listen(const std::string& endpoint) {
+    if (absl::Status status = CheckEndpoint(endpoint); !status.ok()) return status;
+    grpc::ServerBuilder* builder = loop_->server_builder();
+    int port = 0;
+    const grpc::ChannelArguments arguments =
+        LinkChannelArguments(!absl::StartsWith(endpoint, "unix:"));
+    const grpc_channel_args raw = arguments.c_channel_args();
+    for (size_t i = 0; i < raw.num_args; ++i) {
+      if (raw.args[i].type == GRPC_ARG_INTEGER) {
+        builder->AddChannelArgument(raw.args[i].key, raw.args[i].value.integer);
+      }
+    }
+    builder->RegisterAsyncGenericService(&service_);
+    builder->AddListeningPort(endpoint, grpc::InsecureServerCredentials(), &port);
+    server_ = builder->BuildAndStart();
+    if (server_ == nullptr) {
+      return absl::UnavailableError(absl::StrCat("cannot listen at ", endpoint));
+    }
+    {
+      absl::MutexLock lock(&mutex_);
+      endpoint_ = endpoint;
+      if (!absl::StartsWith(endpoint, "unix:")) {
+        endpoint_ = absl::StrCat(endpoint.substr(0, endpoint.rfind(':')), ":", port);
+      }
+    }
+    Accept();
+    return absl::OkStatus();
+  }
+
+  std::string endpoint() const {
+    absl::MutexLock lock(&mutex_);
+    return endpoint_;
+  }
+
+  void Learn(const ClusterView& cluster) {
+    absl::MutexLock lock(&mutex_);
+    for (size_t i = 0; i < cluster.endpoints.size(); ++i) {
+      if (cluster.endpoints[i].empty()) continue;
+      Peer* peer = FindOrAddLocked({cluster.cluster, static_cast<uint32_t>(i)});
+      if (peer == nullptr) return;
+      if (peer->endpoint == cluster.endpoints[i]) continue;
+      peer->endpoint = cluster.endpoints[i];
+      if (peer->keep && peer->links.empty()) DialSoonLocked(*peer);
+    }
+  }
+
+  void Connect(const Address& address) {
+    absl::MutexLock lock(&mutex_);
+    Peer* peer = FindOrAddLocked(address);
+    if (peer == nullptr || peer->keep) return;
+    peer->keep = true;
+    peer->told_lost = false;
+    if (peer->links.empty()) DialSoonLocked(*peer);
+  }
+
+  void Disconnect(const Address& address) {
+    std::vector<std::shared_ptr<Stream>> streams;
+    {
+      absl::MutexLock lock(&mutex_);
+      Peer* peer = FindLocked(address);
+      if (peer == nullptr) return;
+      peer->keep = peer->told_open = false;
+      peer->told_lost = true;
+      peer->queue.clear();
+      peer->queued_bytes = 0;
+      loop_->Cancel(peer->redial);
+      for (Link* link : peer->links) {
+        link->closing = true;
+        streams.push_back(link->stream);
+      }
+    }
+    for (const std::shared_ptr<Stream>& stream : streams) stream->Cancel();
+  }
+
+  void Send(const Address& address, const Message& message) {
+    std::string piece = EncodeMessage(message);
+    WorkList work;
+    {
+      absl::MutexLock lock(&mutex_);
+      Peer* peer = FindLocked(address);
+      if (peer == nullptr || shutting_down_ || (peer->links.empty() && peer->endpoint.empty()) ||
+          piece.size() > kMaxPieceBytes || peer->queued_bytes + piece.size() > kMaxQueuedBytes) {
+        ++stats_.messages_dropped;
+        return;
+      }
+      ++stats_.messages_sent;
+      peer->queued_bytes += piece.size();
+      if (!peer->queue.empty() && peer->queue.back().size() + piece.size() <= kMaxPieceBytes) {
+        peer->queue.back() += piece;
+      } else {
+        peer->queue.push_back(std::move(piece));
+      }
+      if (peer->links.empty()) return DialSoonLocked(*peer);
+      if (batch_state.table == this) {
+        auto& touched = batch_state.touched;
+        if (std::find(touched.begin(), touched.end(), address) == touched.end()) {
+          touched.push_back(address);
+        }
+        return;
+      }
+      TakeWorkLocked(*peer, &work);
+    }
+    WriteAll(std::move(work));
+  }
+
+  void Flush(const absl::InlinedVector<Address, 4>& touched) {
+    WorkList work;
+    {
+      absl::MutexLock lock(&mutex_);
+      for (const Address& address : touched) {
+        if (Peer* peer = FindLocked(address); peer != nullptr) TakeWorkLocked(*peer, &work);
+      }
+    }
+    WriteAll(std::move(work));
+  }
+
+  void Update(PeerInfo self) {
+    WorkList work;
+    {
+      absl::MutexLock lock(&mutex_);
+      if (self_ == self) return;
+      self_ = std::move(self);
+      for (auto& [stream, link] : links_) {
+        link->owes_hello = true;
+        TakeWorkLocked(*link, &work);
+      }
+    }
+    WriteAll(std::move(work));
+  }
+
+  std::optional<Duration> SilentFor(const Address& address) const {
+    absl::MutexLock lock(&mutex_);
+    auto peer = peers_.find(address);
+    if (peer == peers_.end() || options_.ping_interval == Duration::zero()) return std::nullopt;
+    std::optional<Duration> silent;
+    for (const Link* link : peer->second->links) {
+      if (!link->open) continue;
+      const Duration ticks = options_.ping_interval * static_cast<int64_t>(link->silent_ticks);
+      silent = std::min(silent.value_or(ticks), ticks);
+    }
+    return silent;
+  }
+
+  Stats stats() const {
+    absl::MutexLock lock(&mutex_);
+    Stats stats = stats_;
+    for (const auto& [stream, link] : links_) stats.links += link->open;
+    return stats;
+  }
+
+  void Shutdown(Duration grace, std::function<void()> done) {
+    absl::MutexLock lock(&mutex_);
+    shutting_down_ = true;
+    shut_down_ = std::move(done);
+    loop_->Cancel(tick_);
+    std::weak_ptr<Impl> weak = weak_from_this();
+    auto cancel_all = [weak] {
+      if (std::shared_ptr<Impl> self = weak.lock()) self->CancelAll();
+    };
+    grace_ = loop_->At(steady_clock::now() + grace, cancel_all);
+    loop_->Post([weak] {
+      if (std::shared_ptr<Impl> self = weak.lock()) self->CloseIdle();
+    });
+  }
+
+  // ---- Stream::Owner: on the loop's thread
+
+  void OnStarted(const std::shared_ptr<Stream>& stream) override {
+    WorkList work;
+    {
+      absl::MutexLock lock(&mutex_);
+      auto found = links_.find(stream.get());
+      if (found == links_.end() && !shutting_down_ && links_.size() < kMaxPeers) {
+        found = AddLinkLocked(stream);  // somebody dialled us
+      }
+      if (found != links_.end()) {
+        found->second->started = true;
+        TakeWorkLocked(*found->second, &work);
+      }
+    }
+    if (work.empty()) return stream->Cancel();
+    WriteAll(std::move(work));
+  }
+
+  void OnFrame(const std::shared_ptr<Stream>& stream, absl::string_view bytes) override {
+    absl::StatusOr<Frame> frame = DecodeFrame(bytes);
+    bool lost = false;
+    bool told = false;
+    Incarnation from;
+    WorkList work;
+    std::vector<std::shared_ptr<Stream>> stale;
+    {
+      absl::MutexLock lock(&mutex_);
+      auto found = links_.find(stream.get());
+      if (found == links_.end() || stopped_) return;
+      Link& link = *found->second;
+      if (link.closing) return;
+      ++stats_.frames_received;
+      stats_.bytes_received += bytes.size();
+      link.silent_ticks = 0;
+      if (!frame.ok() || !AgreesLocked(link, *frame)) {
+        ++stats_.frames_refused;
+        link.closing = true;
+        stale.push_back(stream);
+      } else {
+        if (frame->hello.has_value()) lost = OpenLocked(link, *frame->hello, &stale, &told);
+        stats_.messages_received += frame->messages.size();
+        if (frame->ping != 0) link.pong = frame->ping;
+        from = {link.peer, link.boot};
+        if (Peer* peer = FindLocked(link.peer); peer != nullptr) TakeWorkLocked(*peer, &work);
+        TakeWorkLocked(link, &work);
+      }
+    }
+    for (const std::shared_ptr<Stream>& s : stale) s->Cancel();
+    WriteAll(std::move(work));
+    if (lost) observer_->OnPeerLost(from.address);
+    if (told) observer_->OnPeer(*frame->hello);
+    if (from.address.IsNone() || frame->messages.empty()) return;
+    observer_->OnMessages(from, std::move(frame->messages));
+  }
+
+  void OnWritten(const std::shared_ptr<Stream>& stream) override {
+    WorkList work;
+    bool close = false;
+    {
+      absl::MutexLock lock(&mutex_);
+      auto found = links_.find(stream.get());
+      if (found == links_.end()) return;
+      Link& link = *found->second;
+      link.writing = false;
+      TakeWorkLocked(link, &work);
+      close = work.empty() && CloseNowLocked(link);
+    }
+    WriteAll(std::move(work));
+    if (close) stream->Close();
+  }
+
+  void OnBroken(const std::shared_ptr<Stream>& stream) override {
+    Address lost;
+    WorkList work;
+    {
+      absl::MutexLock lock(&mutex_);
+      auto found = links_.find(stream.get());
+      if (found == links_.end()) return;
+      const std::unique_ptr<Link> link = std::move(found->second);
+      links_.erase(found);
+      if (Peer* peer = FindLocked(link->peer); peer != nullptr) {
+        std::erase(peer->links, link.get());
+        if (!link->open) ++peer->failures;
+        TakeWorkLocked(*peer, &work);
+        const bool last = link->open ? FirstOpenLocked(*peer) == nullptr : peer->links.empty();
+        if (last && LostLocked(*peer)) lost = link->peer;
+      }
+      FinishShutdownLocked();
+    }
+    WriteAll(std::move(work));
+    if (!lost.IsNone()) observer_->OnPeerLost(lost);
+  }
+
+ private:
+  // Leaves room in a frame for Hello, ping and pong.
+  static constexpr size_t kMaxPieceBytes = kMaxMessageBytes - kMaxSpecBytes - 16 * 1024;
+
+  using Links = absl::flat_hash_map<const Stream*, std::unique_ptr<Link>>;
+
+  Peer* FindLocked(const Address& address) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    auto found = peers_.find(address);
+    return found == peers_.end() ? nullptr : found->second.get();
+  }
+
+  Peer* FindOrAddLocked(const Address& address) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (Peer* peer = FindLocked(address); peer != nullptr) return peer;
+    if (peers_.size() >= kMaxPeers) return nullptr;
+    auto peer = std::make_unique<Peer>();
+    peer->address = address;
+    return peers_.emplace(address, std::move(peer)).first->second.get();
+  }
+
+  Links::iterator AddLinkLocked(std::shared_ptr<Stream> stream)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    auto link = std::make_unique<Link>();
+    const Stream* key = stream.get();
+    std::weak_ptr<Stream> weak_stream = stream;
+    std::weak_ptr<Impl> weak = weak_from_this();
+    link->stream = std::move(stream);
+    loop_->At(steady_clock::now() + options_.open_timeout, [weak, weak_stream] {
+      std::shared_ptr<Impl> self = weak.lock();
+      std::shared_ptr<Stream> late = weak_stream.lock();
+      if (self != nullptr && late != nullptr && !self->IsOpen(late.get())) late->Cancel();
+    });
+    return links_.emplace(key, std::move(link)).first;
+  }
+
+  bool IsOpen(const Stream* stream) const {
+    absl::MutexLock lock(&mutex_);
+    auto found = links_.find(stream);
+    return found != links_.end() && found->second->open;
+  }
+
+  void Accept() {
+    auto stream = std::make_shared<ServerStream>(shared_from_this(), loop_);
+    std::weak_ptr<Impl> weak = weak_from_this();
+    stream->Accept(&service_, [weak] {
+      std::shared_ptr<Impl> self = weak.lock();
+      if (self != nullptr && !self->stopped()) self->Accept();
+    });
+  }
+
+  bool stopped() const {
+    absl::MutexLock lock(&mutex_);
+    return stopped_;
+  }
+
+  void DialSoonLocked(Peer& peer) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (peer.dial_posted || peer.endpoint.empty() || shutting_down_) return;
+    peer.dial_posted = true;
+    std::weak_ptr<Impl> weak = weak_from_this();
+    auto dial = [weak, address = peer.address] {
+      if (std::shared_ptr<Impl> self = weak.lock()) self->Dial(address);
+    };
+    if (peer.failures == 0) {
+      loop_->Post(std::move(dial));
+    } else {
+      peer.redial = loop_->At(peer.not_before, std::move(dial));
+    }
+  }
+
+  void Dial(const Address& address) {
+    std::shared_ptr<ClientStream> stream;
+    std::string endpoint;
+    {
+      absl::MutexLock lock(&mutex_);
+      Peer* peer = FindLocked(address);
+      if (peer == nullptr || shutting_down_) return;
+      peer->dial_posted = false;
+      if (!peer->links.empty() || !(peer->keep || !peer->queue.empty())) return;
+      endpoint = peer->endpoint;
+      stream = std::make_shared<ClientStream>(shared_from_this(), loop_);
+      Link& link = *AddLinkLocked(stream)->second;
+      link.peer = address;
+      link.dialled = true;
+      peer->links.push_back(&link);
+    }
+    stream->Dial(endpoint);
+  }
+
+  // Whether a peer may say this on this Link: who it is first, and not who it is not.
+  bool AgreesLocked(const Link& link, const Frame& frame) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (!frame.hello.has_value()) return link.open;
+    if (link.open) return frame.hello->self == Incarnation{link.peer, link.boot};
+    return !link.dialled || frame.hello->self.address == link.peer;
+  }
+
+  // Handles a Hello. Returns whether another process had been known there until now; fills `told`
+  // if the observer is to hear of it.
+  bool OpenLocked(Link& link, const PeerInfo& hello, std::vector<std::shared_ptr<Stream>>* stale,
+                  bool* told) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    *told = !shutting_down_;
+    if (link.open) return false;
+    Peer* peer = FindOrAddLocked(hello.self.address);
+    if (peer == nullptr) {
+      link.closing = true;
+      stale->push_back(link.stream);
+      *told = false;
+      return false;
+    }
+    link.open = true;
+    link.peer = hello.self.address;
+    link.boot = hello.self.boot;
+    if (!link.dialled) peer->links.push_back(&link);
+    for (Link* other : peer->links) {
+      if (!other->open || other->boot == link.boot) continue;
+      other->closing = true;  // the process of that one is no more
+      stale->push_back(other->stream);
+    }
+    const bool replaced = peer->told_open && peer->boot != link.boot;
+    peer->boot = link.boot;
+    peer->failures = 0;
+    peer->told_open = true;
+    peer->told_lost = false;
+    return replaced && !shutting_down_;
+  }
+
+  // The last Link to `peer` is gone. Returns whether the observer is to hear of it.
+  bool LostLocked(Peer& peer) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    const bool tell =
+        !shutting_down_ && !stopped_ && (peer.told_open || !peer.told_lost || !peer.queue.empty());
+    peer.told_open = false;
+    peer.told_lost = true;
+    peer.queue.clear();
+    peer.queued_bytes = 0;
+    // Full jitter over the upper half: many that lost the same peer do not come back together.
+    Duration wait =
+        std::min(kLastRedial, kFirstRedial * (1 << std::clamp(peer.failures - 1, 0, 8)));
+    wait = wait / 2 + Duration(random_.Below(static_cast<uint64_t>(wait.count() / 2) + 1));
+    peer.not_before = steady_clock::now() + wait;
+    peer.failures = std::max(peer.failures, 1);
+    if (!peer.links.empty()) return tell;  // being dialled
+    if (peer.keep) {
+      DialSoonLocked(peer);
+    } else if (peer.endpoint.empty()) {
+      peers_.erase(peer.address);
+    }
+    return tell;
+  }
+
+  void TakeWorkLocked(Peer& peer, WorkList* work) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    for (Link* link : peer.links) {
+      if (!link->open || link->closing) continue;
+      return TakeWorkLocked(*link, work);
+    }
+  }
+
+  // Takes what `link` is to write next, if it can be written now.
+  void TakeWorkLocked(Link& link, WorkList* work) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (!link.started || link.writing || link.closing) return;
+    std::string frame;
+    Peer* peer = link.open ? FindLocked(link.peer) : nullptr;
+    if (peer != nullptr && !peer->queue.empty() && FirstOpenLocked(*peer) == &link) {
+      frame = std::move(peer->queue.front());
+      peer->queue.pop_front();
+      peer->queued_bytes -= frame.size();
+    }
+    if (link.owes_hello) frame += EncodeHello(self_);
+    if (link.ping != 0) frame += EncodePing(std::exchange(link.ping, 0));
+    if (link.pong != 0) frame += EncodePong(std::exchange(link.pong, 0));
+    if (frame.empty()) return;
+    link.owes_hello = false;
+    link.writing = true;
+    ++stats_.frames_sent;
+    stats_.bytes_sent += frame.size();
+    work->push_back({link.stream, std::move(frame)});
+  }
+
+  const Link* FirstOpenLocked(const Peer& peer) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    for (const Link* link : peer.links) {
+      if (link->open && !link->closing) return link;
+    }
+    return nullptr;
+  }
+
+  // Asks every peer for a sign of life, then again after the interval.
+  void Tick() {
+    WorkList work;
+    {
+      absl::MutexLock lock(&mutex_);
+      if (shutting_down_) return;
+      ++pings_;
+      for (auto& [stream, link] : links_) {
+        if (!link->open) continue;
+        ++link->silent_ticks;
+        link->ping = pings_;
+        TakeWorkLocked(*link, &work);
+      }
+      std::weak_ptr<Impl> weak = weak_from_this();
+      tick_ = loop_->At(steady_clock::now() + options_.ping_interval, [weak] {
+        if (std::shared_ptr<Impl> self = weak.lock()) self->Tick();
+      });
+    }
+    WriteAll(std::move(work));
+  }
+
+  bool CloseNowLocked(Link& link) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (!shutting_down_ || link.writing || link.closing || !link.open) return false;
+    const Peer* peer = FindLocked(link.peer);
+    if (peer != nullptr && !peer->queue.empty() && FirstOpenLocked(*peer) == &link) return false;
+    link.closing = true;
+    return true;
+  }
+
+  void CloseIdle() {
+    std::vector<std::shared_ptr<Stream>> idle, unopened;
+    {
+      absl::MutexLock lock(&mutex_);
+      for (auto& [stream, link] : links_) {
+        if (!link->open) unopened.push_back(link->stream);
+        if (CloseNowLocked(*link)) idle.push_back(link->stream);
+      }
+      FinishShutdownLocked();
+    }
+    for (const std::shared_ptr<Stream>& stream : idle) stream->Close();
+    for (const std::shared_ptr<Stream>& stream : unopened) stream->Cancel();
+  }
+
+  void CancelAll() {
+    std::vector<std::shared_ptr<Stream>> streams;
+    {
+      absl::MutexLock lock(&mutex_);
+      for (auto& [stream, link] : links_) streams.push_back(link->stream);
+    }
+    for (const std::shared_ptr<Stream>& stream : streams) stream->Cancel();
+  }
+
+  void FinishShutdownLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (!shutting_down_ || !links_.empty()) return;
+    loop_->Cancel(grace_);
+    if (shut_down_ != nullptr) loop_->Post(std::exchange(shut_down_, nullptr));
+  }
+
+  EventLoop* const loop_;
+  const LinkOptions options_;
+  LinkObserver* const observer_;
+  grpc::AsyncGenericService service_;
+  std::unique_ptr<grpc::Server> server_;  // after Listen only read
+
+  mutable absl::Mutex mutex_;
+  SystemRandom random_;
+  PeerInfo self_ ABSL_GUARDED_BY(mutex_);
+  std::string endpoint_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<Address, std::unique_ptr<Peer>> peers_ ABSL_GUARDED_BY(mutex_);
+  Links links_ ABSL_GUARDED_BY(mutex_);
+  Stats stats_ ABSL_GUARDED_BY(mutex_);
+  uint64_t pings_ ABSL_GUARDED_BY(mutex_) = 0;
+  EventLoop::TimerId tick_ ABSL_GUARDED_BY(mutex_) = 0;
+  EventLoop::TimerId grace_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::function<void()> shut_down_ ABSL_GUARDED_BY(mutex_);
+  bool shutting_down_ ABSL_GUARDED_BY(mutex_) = false;
+  bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+LinkTable::LinkTable(EventLoop* loop, PeerInfo self, LinkObserver* observer, LinkOptions options)
+    : impl_(std::make_shared<Impl>(loop, std::move(self), observer, options)) {
+  impl_->Start();
+}
+LinkTable::~LinkTable() { impl_->Stop(); }
+absl::Status LinkTable::Listen(const std::string& endpoint) { return impl_->Listen(endpoint); }
+std::string LinkTable::endpoint() const { return impl_->endpoint(); }
+void LinkTable::Learn(const ClusterView& cluster) { impl_->Learn(cluster); }
+void LinkTable::Connect(const Address& peer) { impl_->Connect(peer); }
+void LinkTable::Disconnect(const Address& peer) { impl_->Disconnect(peer); }
+void LinkTable::Send(const Address& peer, const Message& message) { impl_->Send(peer, message); }
+void LinkTable::Update(PeerInfo self) { impl_->Update(std::move(self)); }
+std::optional<Duration> LinkTable::SilentFor(const Address& peer) const {
+  return impl_->SilentFor(peer);
+}
+LinkTable::Stats LinkTable::stats() const { return impl_->stats(); }
+void LinkTable::Shutdown(Duration grace, std::function<void()> done) {
+  impl_->Shutdown(grace, std::move(done));
+}
+
+LinkTable::Batch::Batch(LinkTable* table) : table_(table) {
+  // Only the outermost counts, and a thread gathers for one table at a time.
+  if (batch_state.depth == 0) batch_state.table = table->impl_.get();
+  ++batch_state.depth;
+}
+
+LinkTable::Batch::~Batch() {
+  if (--batch_state.depth > 0) return;
+  batch_state.table = nullptr;
+  table_->impl_->Flush(std::exchange(batch_state.touched, {}));
+}
+
+}  // namespace fractos

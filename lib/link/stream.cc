@@ -1,0 +1,183 @@
+#include "lib/link/stream.h"
+
+#include <grpcpp/create_channel.h>
+#include <grpcpp/security/credentials.h>
+
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "lib/base/limits.h"
+
+namespace fractos {
+namespace {
+
+// The frame as a gRPC buffer that owns the string: no copy.
+grpc::ByteBuffer ToBuffer(std::string frame) {
+  auto* owned = new std::string(std::move(frame));
+  const grpc::Slice slice(
+      owned->data(), owned->size(), [](void* string) { delete static_cast<std::string*>(string); },
+      owned);
+  return grpc::ByteBuffer(&slice, 1);
+}
+
+// What gRPC calls our endpoint: an address is said to be one, so that nobody looks it up.
+std::string Target(const std::string& endpoint) {
+  if (absl::StartsWith(endpoint, "unix:")) return endpoint;
+  if (absl::StartsWith(endpoint, "[")) return absl::StrCat("ipv6:", endpoint);
+  if (endpoint.find_first_not_of("0123456789.:") == std::string::npos) {
+    return absl::StrCat("ipv4:", endpoint);
+  }
+  return absl::StrCat("dns:///", endpoint);
+}
+
+}  // namespace
+
+grpc::ChannelArguments LinkChannelArguments(bool across_machines) {
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(static_cast<int>(kMaxMessageBytes));
+  arguments.SetMaxSendMessageSize(static_cast<int>(kMaxMessageBytes));
+  arguments.SetInt(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
+  arguments.SetInt(GRPC_ARG_ENABLE_PER_MESSAGE_COMPRESSION, 0);
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
+  arguments.SetInt(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
+  // Two servers at one port would each get some of the peers.
+  arguments.SetInt(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  if (across_machines) {
+    // A peer whose machine vanished says nothing. One whose process did, the kernel speaks for.
+    arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 10'000);
+    arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5'000);
+    arguments.SetInt(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 5'000);
+    arguments.SetInt(GRPC_ARG_HTTP2_MAX_PING_STRIKES, 0);
+  }
+  return arguments;
+}
+
+void Stream::Write(std::string frame) {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (!started_ || broken_ || cancelled_ || closed_) return;
+    writing_ = true;
+  }
+  StartWrite(ToBuffer(std::move(frame)), write_.Begin());
+}
+
+void Stream::Close() {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (!started_ || broken_ || cancelled_ || closed_) return;
+    closed_ = true;
+    (IsClient() ? writing_ : finishing_) = true;
+  }
+  if (IsClient()) {
+    StartHalfClose(half_close_.Begin());
+  } else {
+    StartFinish(finish_.Begin());
+  }
+}
+
+void Stream::Cancel() {
+  {
+    absl::MutexLock lock(&mutex_);
+    cancelled_ = true;
+  }
+  TryCancel();
+}
+
+void Stream::Started(bool ok) {
+  bool cancelled;
+  {
+    absl::MutexLock lock(&mutex_);
+    started_ = true;
+    cancelled = cancelled_;
+  }
+  const std::shared_ptr<Stream> self = shared_from_this();
+  if (!ok) {
+    ReadDone(false);
+    return;
+  }
+  if (cancelled) TryCancel();
+  StartRead(&received_, read_.Begin());
+  if (!cancelled) owner_->OnStarted(self);
+}
+
+void Stream::ReadDone(bool ok) {
+  const std::shared_ptr<Stream> self = shared_from_this();
+  if (ok) {
+    grpc::Slice slice;
+    if (!received_.TrySingleSlice(&slice).ok()) received_.DumpToSingleSlice(&slice);
+    received_.Clear();
+    owner_->OnFrame(self, {reinterpret_cast<const char*>(slice.begin()), slice.size()});
+    StartRead(&received_, read_.Begin());
+    return;
+  }
+  bool finish;
+  {
+    absl::MutexLock lock(&mutex_);
+    broken_ = true;
+    finish = TakeFinishLocked();
+  }
+  owner_->OnBroken(self);
+  if (finish) StartFinish(finish_.Begin());
+}
+
+void Stream::WriteDone(bool ok) {
+  bool finish;
+  bool told;
+  {
+    absl::MutexLock lock(&mutex_);
+    writing_ = false;
+    finish = TakeFinishLocked();
+    told = ok && !broken_ && !cancelled_;
+  }
+  if (finish) return StartFinish(finish_.Begin());
+  if (!ok) TryCancel();  // the read under way says the rest
+  if (told) owner_->OnWritten(shared_from_this());
+}
+
+void Stream::HalfCloseDone(bool) {
+  bool finish;
+  {
+    absl::MutexLock lock(&mutex_);
+    writing_ = false;
+    finish = TakeFinishLocked();
+  }
+  if (finish) StartFinish(finish_.Begin());
+}
+
+void Stream::FinishDone(bool) {}
+
+bool Stream::TakeFinishLocked() {
+  if (!broken_ || writing_ || finishing_) return false;
+  finishing_ = true;
+  return true;
+}
+
+void ClientStream::Dial(const std::string& endpoint) {
+  grpc::ChannelArguments arguments = LinkChannelArguments(!absl::StartsWith(endpoint, "unix:"));
+  stub_ = std::make_unique<grpc::GenericStub>(
+      grpc::CreateCustomChannel(Target(endpoint), grpc::InsecureChannelCredentials(), arguments));
+  call_ = stub_->PrepareCall(&context_, kLinkMethod, loop_->completion_queue());
+  call_->StartCall(start_.Begin());
+}
+
+void ServerStream::Accept(grpc::AsyncGenericService* service, std::function<void()> next) {
+  next_ = std::move(next);
+  service->RequestCall(&context_, &call_, loop_->completion_queue(), loop_->completion_queue(),
+                       accept_.Begin());
+}
+
+void ServerStream::AcceptDone(bool ok) {
+  if (!ok) return;  // the server shuts down
+  std::exchange(next_, nullptr)();
+  if (context_.method() != kLinkMethod) {
+    call_.Finish(grpc::Status(grpc::StatusCode::UNIMPLEMENTED, "this server speaks Link only"),
+                 refuse_.Begin());
+    return;
+  }
+  Started(true);
+}
+
+}  // namespace fractos
