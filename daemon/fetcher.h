@@ -1,0 +1,80 @@
+// Brings values that other processes own to this daemon's store before a step needs them.
+#ifndef FRACTOS_DAEMON_FETCHER_H_
+#define FRACTOS_DAEMON_FETCHER_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
+#include "lib/base/address.h"
+#include "lib/base/ids.h"
+#include "lib/link/link_table.h"
+#include "lib/memory/memory_store.h"
+#include "lib/memory/transfer.h"
+#include "lib/plan/step.h"
+#include "lib/plan/value.h"
+
+namespace fractos {
+
+// Where the Memory of a daemon at `endpoint` ("unix:/path") is read: a socket beside it. Empty for
+// an endpoint that is no Unix socket.
+std::string MemorySocketOf(absl::string_view endpoint);
+
+// Fetches values, and knows where their owners serve them: from what an owner says of itself on a
+// Link, else from where its cluster's endpoints are, for bytes come from owners that no message
+// ever came from. Thread-safe.
+class Fetcher {
+ public:
+  // Told of each Fetch exactly once, unless it was released before: OK when the bytes are in the
+  // store; NotFound or Unavailable when their owner does not have them any more; another error when
+  // they cannot be kept here. Called on any thread, also inside Fetch, with no lock held.
+  using Fetched = std::function<void(const RunId&, const Value&, const absl::Status&)>;
+
+  // `store` outlives the fetcher.
+  Fetcher(Incarnation self, MemoryStore* store, Fetched fetched);
+  // Waits for what is under way.
+  ~Fetcher();
+
+  void Learn(const ClusterView& cluster);
+  void Learn(const PeerInfo& peer);
+  void Forget(const Address& peer);
+
+  void Fetch(const RunId& run, const Value& value);
+  // Nobody here needs the value any more: it leaves the store, also if it has yet to come.
+  void Release(const ObjectId& object);
+
+  struct Stats {
+    uint64_t fetched = 0, failed = 0, bytes = 0;
+  };
+  Stats stats() const;
+
+ private:
+  absl::StatusOr<std::string> SocketOf(const Incarnation& owner) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Keep(uint64_t id, const RunId& run, const Value& value, absl::StatusOr<UniqueFd> file);
+  bool Take(uint64_t id, const ObjectId& object) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  const Incarnation self_;
+  MemoryStore* const store_;
+  const Fetched fetched_;
+
+  mutable absl::Mutex mutex_;
+  absl::flat_hash_map<Address, std::pair<BootId, std::string>> peers_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<std::string, ClusterView> clusters_ ABSL_GUARDED_BY(mutex_);
+  // What is under way, by the number of the Fetch: a late answer to one that was released must not
+  // be taken for that of the next.
+  absl::flat_hash_map<ObjectId, uint64_t> pending_ ABSL_GUARDED_BY(mutex_);
+  uint64_t last_id_ ABSL_GUARDED_BY(mutex_) = 0;
+  Stats stats_ ABSL_GUARDED_BY(mutex_);
+
+  std::unique_ptr<MemoryClient> client_;  // last: its threads use the rest
+};
+
+}  // namespace fractos
+
+#endif  // FRACTOS_DAEMON_FETCHER_H_

@@ -1,0 +1,246 @@
+// fractos-daemon: one device of a data centre.
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
+#include "daemon/controller.h"
+#include "daemon/device/adaptor_launcher.h"
+#include "daemon/election/file_election.h"
+#include "daemon/event_log.h"
+#include "daemon/failpoint.h"
+#include "daemon/flags.h"
+#include "daemon/metrics.h"
+#include "daemon/status_server.h"
+#include "lib/runtime/child_process.h"
+#include "lib/runtime/event_loop.h"
+
+namespace fractos {
+namespace {
+
+constexpr int kExitFailed = 1;
+constexpr int kExitBadInput = 2;
+constexpr std::chrono::seconds kLinkGrace{1};
+constexpr absl::Duration kHealthPatience = absl::Seconds(1);
+
+using Level = EventLog::Level;
+
+// Signals get to the main thread through a descriptor. Handlers and not a blocked mask with
+// sigwait: a mask is inherited by adaptors, a handler is not.
+std::atomic<int> g_stop_signals{0};
+std::atomic<int> g_wake_fd{-1};
+
+void OnStopSignal(int) {
+  if (++g_stop_signals > 1) _exit(kExitFailed);  // asked twice: at once
+  eventfd_write(g_wake_fd, 1);
+}
+
+void InstallSignalHandlers() {
+  struct sigaction stop {};
+  stop.sa_handler = OnStopSignal;
+  stop.sa_flags = SA_RESTART;
+  sigaction(SIGTERM, &stop, nullptr);
+  sigaction(SIGINT, &stop, nullptr);
+  struct sigaction ignore {};
+  ignore.sa_handler = [](int) {};
+  ignore.sa_flags = SA_RESTART;
+  sigaction(SIGPIPE, &ignore, nullptr);
+}
+
+// What happens to the daemon, for the log, the metrics and the main thread.
+class Daemon final : public ControllerObserver {
+ public:
+  Daemon(const EventLog* log, Metrics* metrics) : log_(log), metrics_(metrics) {}
+
+  void OnReached(const Reached& reached) override {
+    metrics_->Reached(reached.state);
+    if (!log_->verbose()) return;
+    log_->Write(Level::kDebug, "reached",
+                {{"run", reached.run.ToHex()},
+                 {"step", reached.step},
+                 {"state", std::string(StepStateName(reached.state))}});
+  }
+  void OnExecution(const std::string& operation, Duration took) override {
+    metrics_->Executed(operation, took);
+  }
+  void OnDescribed(const DeviceDescription& description) override {
+    described_ = true;
+    log_->Write(Level::kInfo, "adaptor ready", {{"device", description.device}});
+  }
+  void OnAdaptorDown(const absl::Status& why) override {
+    log_->Write(Level::kError, "adaptor down", {{"reason", std::string(why.message())}});
+    bool hopeless =
+        absl::IsNotFound(why) || absl::IsPermissionDenied(why) || absl::IsFailedPrecondition(why);
+    // One that worked may be in the middle of an upgrade; one that never did is a mistake.
+    if (hopeless && !described_) {
+      failed_ = true;
+      Wake();
+    }
+  }
+  void OnLeading(uint64_t epoch) override {
+    log_->Write(Level::kInfo, "leading", {{"epoch", absl::StrCat(epoch)}});
+  }
+  void OnFollowing(const Address& leader, uint64_t epoch) override {
+    log_->Write(Level::kInfo, "following",
+                {{"leader", leader.ToString()}, {"epoch", absl::StrCat(epoch)}});
+  }
+  void OnElectionError(const absl::Status& why) override {
+    log_->Write(Level::kError, "election", {{"reason", std::string(why.message())}});
+  }
+
+  void BecameIdle() {
+    idle_ = true;
+    Wake();
+  }
+  bool failed() const { return failed_; }
+  bool idle() const { return idle_; }
+
+ private:
+  static void Wake() { eventfd_write(g_wake_fd, 1); }
+
+  const EventLog* const log_;
+  Metrics* const metrics_;
+  std::atomic<bool> described_{false};
+  std::atomic<bool> failed_{false};
+  std::atomic<bool> idle_{false};
+};
+
+// Returns when something happened that the main thread should look at, or at `until`.
+void AwaitEvent(const UniqueFd& wake, const Clock& clock, Time until) {
+  int timeout = -1;
+  if (until != Time::max()) {
+    auto left = std::chrono::ceil<std::chrono::milliseconds>(until - clock.Now());
+    timeout = static_cast<int>(std::max<int64_t>(left.count(), 0));
+  }
+  pollfd fd{wake.get(), POLLIN, 0};
+  if (poll(&fd, 1, timeout) == 1) {
+    eventfd_t count;
+    eventfd_read(wake.get(), &count);
+  }
+}
+
+StatusServer::Pages MakePages(EventLoop* loop, const DeviceController* controller,
+                              const Metrics* metrics) {
+  StatusServer::Pages pages;
+  pages.metrics = [controller, metrics] { return metrics->Render(controller->status()); };
+  pages.healthy = [loop] {
+    auto answered = std::make_shared<absl::Notification>();
+    loop->Post([answered] { answered->Notify(); });
+    return answered->WaitForNotificationWithTimeout(kHealthPatience);
+  };
+  pages.not_ready_for = [controller]() -> std::string {
+    DeviceController::Status status = controller->status();
+    if (!status.described) return "the adaptor has not described itself";
+    if (!status.election_works) return "nobody is known to lead";
+    return "";
+  };
+  return pages;
+}
+
+int Fail(const EventLog& log, absl::string_view what, const absl::Status& why, int code) {
+  log.Write(Level::kError, what, {{"reason", std::string(why.message())}});
+  return code;
+}
+
+int Run(const DaemonFlags& flags) {
+  SystemClock clock;
+  SystemRandom random;
+  Incarnation self{{flags.cluster, flags.replica}, random.NewId<BootId>()};
+  EventLog log(self.address.ToString(), flags.log_format, flags.verbose, &clock);
+  Metrics metrics(flags.cluster);
+  Daemon daemon(&log, &metrics);
+  UniqueFd wake(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  g_wake_fd = wake.get();
+  InstallSignalHandlers();
+
+  absl::StatusOr<std::unique_ptr<Failpoint>> failpoint = Failpoint::FromEnvironment(self.address);
+  if (!failpoint.ok()) return Fail(log, "failpoint", failpoint.status(), kExitBadInput);
+
+  ChildProcesses children;
+  ProcessLauncher launcher({flags.command, {}, ""}, &children);
+  EventLoop loop;
+  DeviceController::Options options;
+  options.self = self;
+  options.endpoint = flags.endpoint;
+  options.memory_quota_bytes = flags.memory_quota_bytes;
+  options.max_in_flight = flags.max_in_flight;
+  options.max_runs = flags.max_runs;
+  options.seed = random.Next();
+  options.device.options_json = flags.adaptor_options;
+  DeviceController controller(std::move(options), &loop, &launcher, &clock, &random,
+                              *std::move(failpoint), &daemon);
+
+  std::string folder = ElectionFolder(flags.directory, flags.cluster);
+  auto election = FileElection::Create({folder, self}, &controller);
+  if (!election.ok()) return Fail(log, "election", election.status(), kExitFailed);
+  absl::Status started = controller.Start(*std::move(election));
+  if (!started.ok()) return Fail(log, "cannot start", started, kExitFailed);
+  std::thread loop_thread([&loop] { loop.Run(); });
+
+  absl::Status served;
+  std::unique_ptr<StatusServer> http;
+  if (!flags.http_address.empty()) {
+    auto server = StatusServer::Start(flags.http_address, MakePages(&loop, &controller, &metrics));
+    served = server.status();
+    if (server.ok()) {
+      http = *std::move(server);
+      log.Write(Level::kInfo, "http", {{"address", http->address()}});
+    }
+  }
+
+  while (served.ok() && !daemon.failed() && g_stop_signals == 0) {
+    AwaitEvent(wake, clock, Time::max());
+  }
+  if (served.ok() && !daemon.failed()) {
+    log.Write(Level::kInfo, "draining");
+    controller.BeginDrain([&daemon] { daemon.BecameIdle(); });
+    Time until = clock.Now() + std::chrono::duration_cast<Time::duration>(flags.drain_grace);
+    while (!daemon.idle() && clock.Now() < until) AwaitEvent(wake, clock, until);
+    log.Write(Level::kInfo, daemon.idle() ? "drained" : "stopping with work under way");
+  }
+  http = nullptr;
+  controller.Shutdown(kLinkGrace, [&loop] { loop.Stop(); });
+  loop_thread.join();
+  if (!served.ok()) {
+    return Fail(log, "http", served, absl::IsInvalidArgument(served) ? kExitBadInput : kExitFailed);
+  }
+  return daemon.failed() ? kExitBadInput : 0;
+}
+
+// The kernel forgets a parent that went before it was asked to watch it.
+bool DieWithParent() {
+  pid_t parent = getppid();
+  return prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent;
+}
+
+int Main(int argc, const char* const* argv) {
+  absl::StatusOr<DaemonFlags> flags = ParseDaemonFlags(argc, argv);
+  if (!flags.ok()) {
+    std::string message(flags.status().message());
+    std::fprintf(stderr, "fractos-daemon: %s\n", message.c_str());
+    return kExitBadInput;
+  }
+  if (!flags->done.empty()) {
+    std::fputs(flags->done.c_str(), stdout);
+    return 0;
+  }
+  if (flags->die_with_parent && !DieWithParent()) return kExitFailed;
+  return Run(*flags);
+}
+
+}  // namespace
+}  // namespace fractos
+
+int main(int argc, char** argv) { return fractos::Main(argc, argv); }

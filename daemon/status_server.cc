@@ -1,0 +1,111 @@
+#include "daemon/status_server.h"
+
+#include <httplib.h>
+
+#include <thread>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+
+namespace fractos {
+namespace {
+
+constexpr size_t kThreads = 2;
+constexpr time_t kTimeoutSeconds = 5;
+
+struct HostPort {
+  std::string host;
+  int port = 0;
+};
+
+absl::StatusOr<HostPort> ParseAddress(absl::string_view address) {
+  size_t colon = address.rfind(':');
+  HostPort parsed;
+  bool number =
+      colon != absl::string_view::npos && absl::SimpleAtoi(address.substr(colon + 1), &parsed.port);
+  if (!number || parsed.port < 0 || parsed.port > 65535) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("\"", address, "\" is no address like 127.0.0.1:9090, [::1]:9090 or :9090"));
+  }
+  absl::string_view host = address.substr(0, colon);
+  bool bracketed = host.size() > 2 && host.front() == '[' && host.back() == ']';
+  if (bracketed) host = host.substr(1, host.size() - 2);
+  if (!bracketed && host.find(':') != absl::string_view::npos) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("\"", address, "\": an IPv6 address goes in brackets, like [::1]:9090"));
+  }
+  parsed.host = host.empty() ? "::" : std::string(host);  // "::" takes IPv4 too
+  return parsed;
+}
+
+}  // namespace
+
+class StatusServer::Impl {
+ public:
+  explicit Impl(Pages pages) : pages_(std::move(pages)) {
+    server_.new_task_queue = [] { return new httplib::ThreadPool(kThreads); };
+    server_.set_read_timeout(kTimeoutSeconds);
+    server_.set_write_timeout(kTimeoutSeconds);
+    server_.set_keep_alive_max_count(1);
+    server_.set_payload_max_length(0);
+    server_.Get("/metrics", [this](const httplib::Request&, httplib::Response& response) {
+      response.set_content(pages_.metrics(), "text/plain; version=0.0.4; charset=utf-8");
+    });
+    server_.Get("/healthz", [this](const httplib::Request&, httplib::Response& response) {
+      bool healthy = pages_.healthy();
+      response.status = healthy ? 200 : 503;
+      response.set_content(healthy ? "ok\n" : "the event loop does not answer\n", "text/plain");
+    });
+    server_.Get("/readyz", [this](const httplib::Request&, httplib::Response& response) {
+      std::string missing = pages_.not_ready_for();
+      response.status = missing.empty() ? 200 : 503;
+      response.set_content(missing.empty() ? "ok\n" : missing + "\n", "text/plain");
+    });
+  }
+
+  ~Impl() {
+    server_.stop();
+    if (thread_.joinable()) thread_.join();
+  }
+
+  absl::Status Listen(const HostPort& where) {
+    int port = where.port == 0 ? server_.bind_to_any_port(where.host)
+                               : (server_.bind_to_port(where.host, where.port) ? where.port : -1);
+    if (port < 0) {
+      return absl::UnavailableError(
+          absl::StrCat("cannot listen for HTTP at ", where.host, " port ", where.port));
+    }
+    bool six = where.host.find(':') != std::string::npos;
+    address_ =
+        six ? absl::StrCat("[", where.host, "]:", port) : absl::StrCat(where.host, ":", port);
+    thread_ = std::thread([this] { server_.listen_after_bind(); });
+    // stop() does nothing to a server that has yet to begin.
+    while (!server_.is_running()) std::this_thread::yield();
+    return absl::OkStatus();
+  }
+
+  const std::string& address() const { return address_; }
+
+ private:
+  const Pages pages_;
+  httplib::Server server_;
+  std::string address_;
+  std::thread thread_;
+};
+
+absl::StatusOr<std::unique_ptr<StatusServer>> StatusServer::Start(absl::string_view address,
+                                                                  Pages pages) {
+  absl::StatusOr<HostPort> where = ParseAddress(address);
+  if (!where.ok()) return where.status();
+  auto impl = std::make_unique<Impl>(std::move(pages));
+  absl::Status listening = impl->Listen(*where);
+  if (!listening.ok()) return listening;
+  return std::unique_ptr<StatusServer>(new StatusServer(std::move(impl)));
+}
+
+StatusServer::StatusServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+StatusServer::~StatusServer() = default;
+std::string StatusServer::address() const { return impl_->address(); }
+
+}  // namespace fractos

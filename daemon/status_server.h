@@ -1,0 +1,40 @@
+// What a daemon tells people and monitoring over HTTP: /metrics, /healthz, /readyz.
+#ifndef FRACTOS_DAEMON_STATUS_SERVER_H_
+#define FRACTOS_DAEMON_STATUS_SERVER_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace fractos {
+
+// A small HTTP server on threads of its own. It answers GET alone, and one request a connection.
+class StatusServer {
+ public:
+  struct Pages {
+    std::function<std::string()> metrics;        // Prometheus' text format
+    std::function<bool()> healthy;               // may block for a second
+    std::function<std::string()> not_ready_for;  // empty: ready
+  };
+
+  // Listens at "host:port", "[::1]:port" or ":port" (all addresses); port 0 is any. InvalidArgument
+  // when `address` is none of these, Unavailable when nobody can listen there.
+  static absl::StatusOr<std::unique_ptr<StatusServer>> Start(absl::string_view address,
+                                                             Pages pages);
+  ~StatusServer();
+
+  // "host:port" with the port that was chosen.
+  std::string address() const;
+
+ private:
+  class Impl;
+  explicit StatusServer(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace fractos
+
+#endif  // FRACTOS_DAEMON_STATUS_SERVER_H_
