@@ -117,7 +117,7 @@ std::string DrawMermaid(const TaskGraph& graph) {
 
 std::string DrawDot(const TaskGraph& graph) {
   const std::map<std::string, size_t> devices = DeviceNumbers(graph);
-  std::string out = absl::StrCat("digraph \"", DotText(graph.name), "\" {\n",
+  std::string out = absl::StrCat("digraph \"", DotText(graph.DisplayName()), "\" {\n",
                                  "  rankdir=LR;\n"
                                  "  node [shape=box, style=\"rounded,filled\", color=\"#475569\","
                                  " fontname=\"Helvetica\", fontsize=11];\n"

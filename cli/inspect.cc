@@ -146,7 +146,7 @@ ExitCode ValidateFiles(const InspectOptions& options) {
       continue;
     }
     for (const TaskGraph& graph : inputs.graphs) {
-      std::cout << source->name << ": TaskGraph " << graph.name << " is valid ("
+      std::cout << source->name << ": TaskGraph " << graph.DisplayName() << " is valid ("
                 << graph.steps.size() << (graph.steps.size() == 1 ? " step" : " steps") << ")\n";
     }
     if (inputs.default_clusters) continue;

@@ -181,6 +181,7 @@ ExitCode Drive(Prepared prepared, FileRecordStore* store, RecordStore::Versioned
   }
   absl::StatusOr<Plan> plan = Compile(prepared.graph, *descriptions, parameters);
   if (!plan.ok()) return Complain(plan.status(), kExitBadInput);
+  plan->name = prepared.inputs.name;
   plan->mode = prepared.inputs.mode;
   plan->deadline = prepared.inputs.deadline;
 
@@ -206,6 +207,13 @@ ExitCode Drive(Prepared prepared, FileRecordStore* store, RecordStore::Versioned
   // Before `wakeup` goes, which the driver's threads notify.
   session->reset();
   return code;
+}
+
+// As Kubernetes names an object: `generateName` is a prefix, completed by something unique.
+std::string NameOf(const TaskGraph& graph, const std::string& given, const RunId& run) {
+  if (!given.empty()) return given;
+  if (!graph.name.empty()) return graph.name;
+  return absl::StrCat(graph.generate_name, run.ToShortHex().substr(0, 5));
 }
 
 // The run whose id begins with `prefix`.
@@ -254,13 +262,13 @@ ExitCode Run(const RunOptions& options) {
     return code;
   }
   RunInputs& inputs = prepared->inputs;
-  inputs.name = options.name.empty() ? prepared->graph.name : options.name;
   inputs.mode = options.mode.value_or(prepared->graph.mode);
   inputs.deadline = options.deadline.value_or(prepared->graph.deadline);
 
   SystemRandom random;
   RecordStore::Versioned stored;
   stored.record.run = random.NewId<RunId>();
+  inputs.name = NameOf(prepared->graph, options.name, stored.record.run);
   stored.record.name = inputs.name;
   FileRecordStore store(RunsFolder());
   if (absl::Status locked = store.Lock(stored.record.run); !locked.ok()) return Complain(locked);

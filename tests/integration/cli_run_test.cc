@@ -1,0 +1,229 @@
+// fractosctl with real daemons and adaptors.
+#include <signal.h>
+
+#include <string>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "nlohmann/json.hpp"
+#include "tests/integration/cli_process.h"
+
+namespace fractos {
+namespace {
+
+using ::testing::HasSubstr;
+using Json = nlohmann::json;
+
+class CliRunTest : public ::testing::Test {
+ protected:
+  CliRunTest() : cli_(FRACTOS_BIN_DIR) {}
+
+  std::string Graph(const std::string& steps, const std::string& rest = "") {
+    return cli_.Write("graph.yaml", absl::StrCat("apiVersion: fractos.dev/v1alpha1\n"
+                                                 "kind: TaskGraph\n"
+                                                 "metadata: {name: test}\n"
+                                                 "spec:\n",
+                                                 rest, "  steps:\n", steps));
+  }
+  std::string Sleep(int ms) {
+    return Graph(absl::StrCat(
+        "  - {name: nap, device: echo, operation: sleep, arguments: {ms: ", ms, "}}\n"));
+  }
+
+  Cli cli_;
+};
+
+const char* const kPower =
+    "  - {name: power, device: math, operation: power, arguments: {base: 3, exponent: 20}}\n";
+
+// promise: C-12, C-02
+TEST_F(CliRunTest, RunsOverTheAdaptorsThatShipAndPrintsTheResultAlone) {
+  const CommandResult result = cli_.Run({"run", Graph(kPower), "-o", "json"});
+  ASSERT_EQ(result.code, 0) << result.err;
+  const Json json = Json::parse(result.out);
+  EXPECT_EQ(json["phase"], "Succeeded");
+  EXPECT_EQ(json["outputs"][0]["text"], "3486784401");
+  EXPECT_EQ(json["steps"].size(), 20u) << "power and the 19 it grew into";
+  EXPECT_TRUE(cli_.AllGone());
+}
+
+TEST_F(CliRunTest, TextAndYamlSayTheSame) {
+  const CommandResult text = cli_.Run({"run", Graph(kPower)});
+  EXPECT_THAT(text.out, HasSubstr("power: 3486784401\nsucceeded in "));
+  EXPECT_THAT(text.err, HasSubstr("power: succeeded"));  // promise: C-03
+  const CommandResult yaml = cli_.Run({"run", Graph(kPower), "-o", "yaml", "-q"});
+  EXPECT_THAT(yaml.out, HasSubstr("3486784401"));
+  EXPECT_EQ(yaml.err, "");
+}
+
+// "--mode Centralized sends every result back through the driver"
+TEST_F(CliRunTest, CentralizedGivesTheSameThroughTheDriver) {
+  const CommandResult result =
+      cli_.Run({"run", Graph(kPower), "-o", "json", "--mode", "Centralized"});
+  ASSERT_EQ(result.code, 0) << result.err;
+  const Json json = Json::parse(result.out);
+  EXPECT_EQ(json["mode"], "Centralized");
+  EXPECT_EQ(json["outputs"][0]["text"], "3486784401");
+}
+
+// promise: C-01
+TEST_F(CliRunTest, AStepThatFailsIsExitCodeOne) {
+  const CommandResult result = cli_.Run(
+      {"run", Graph("  - {name: d, device: math, operation: divide, arguments: {a: 1, b: 0}}\n")});
+  EXPECT_EQ(result.code, 1) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("step     d\n"));
+  EXPECT_THAT(result.out, HasSubstr("reason   DivisionByZero\n"));
+  EXPECT_THAT(result.out, HasSubstr("way out  "));
+}
+
+TEST_F(CliRunTest, TheDeadlineIsExitCodeThree) {
+  const CommandResult result = cli_.Run({"run", Sleep(60'000), "--deadline", "300ms"});
+  EXPECT_EQ(result.code, 3) << result.err << result.out;
+  EXPECT_THAT(result.out, HasSubstr("DeadlineExceeded"));
+  EXPECT_TRUE(cli_.AllGone());
+}
+
+// promise: C-11
+TEST_F(CliRunTest, CtrlCCancelsTheRunIsExitCode130AndLeavesNoProcess) {
+  const pid_t pid = cli_.Start({"run", Sleep(60'000), "--trace", cli_.folder() + "/trace.json"});
+  ASSERT_TRUE(Eventually([this] { return cli_.Processes().size() >= 3; }));
+  ::kill(pid, SIGINT);
+  const CommandResult result = cli_.Finish(pid);
+  EXPECT_EQ(result.code, 130) << result.err;
+  EXPECT_TRUE(cli_.AllGone());
+}
+
+// promise: C-11, R-13
+TEST_F(CliRunTest, AKilledRunLeavesNoProcessAndIsResumed) {
+  const std::string graph =
+      Graph(absl::StrCat(kPower,
+                         "  - {name: nap, device: echo, operation: sleep, arguments: {ms: 500},"
+                         " inputs: {data: power}}\n"
+                         "  - {name: both, device: math, operation: add, inputs: {a: power},"
+                         " arguments: {b: 1}, after: [nap]}\n"));
+  const pid_t pid = cli_.Start({"run", graph});
+  ASSERT_TRUE(Eventually([this] {
+    const CommandResult runs = cli_.Run({"runs", "-o", "json"});
+    const Json list = Json::parse(runs.out);
+    return list.size() == 1 && list[0]["phase"] == "Running";
+  }));
+  ::kill(pid, SIGKILL);
+  EXPECT_EQ(cli_.Finish(pid).code, -1);
+  EXPECT_TRUE(cli_.AllGone());
+
+  const Json list = Json::parse(cli_.Run({"runs", "-o", "json"}).out);
+  EXPECT_EQ(list[0]["resumable"], true);
+  const std::string run = list[0]["run"];
+  const CommandResult resumed = cli_.Run({"resume", run.substr(0, 8), "-o", "json"});
+  ASSERT_EQ(resumed.code, 0) << resumed.err << resumed.out;
+  EXPECT_EQ(Json::parse(resumed.out)["outputs"][0]["text"], "3486784402");
+  EXPECT_TRUE(cli_.AllGone());
+  EXPECT_EQ(cli_.Run({"resume", run}).code, 0) << "it has ended";
+  EXPECT_EQ(cli_.Run({"resume", "ffff"}).code, 2);
+}
+
+TEST_F(CliRunTest, TwoFractosctlCannotDriveOneRun) {
+  const pid_t pid = cli_.Start({"run", Sleep(60'000)});
+  ASSERT_TRUE(Eventually([this] {
+    return Json::parse(cli_.Run({"runs", "-o", "json"}).out).size() == 1;
+  }));
+  const std::string run = Json::parse(cli_.Run({"runs", "-o", "json"}).out)[0]["run"];
+  const CommandResult second = cli_.Run({"resume", run});
+  EXPECT_EQ(second.code, 1);
+  EXPECT_THAT(second.err, HasSubstr("is being driven by another fractosctl"));
+  ::kill(pid, SIGINT);
+  EXPECT_EQ(cli_.Finish(pid).code, 130);
+}
+
+// promise: C-05
+TEST_F(CliRunTest, WritesATrace) {
+  const std::string trace = cli_.folder() + "/trace.json";
+  ASSERT_EQ(cli_.Run({"run", Graph(kPower), "--trace", trace}).code, 0);
+  const Json json = Json::parse(ReadFile(trace));
+  int steps = 0;
+  for (const Json& event : json["traceEvents"]) steps += event.value("cat", "") == "step" ? 1 : 0;
+  EXPECT_EQ(steps, 20);
+}
+
+// promise: C-08
+TEST_F(CliRunTest, ADataCentreIsKeptUsedAndEnded) {
+  EXPECT_EQ(cli_.Run({"status"}).code, 1);
+  const CommandResult up = cli_.Run({"up"});
+  ASSERT_EQ(up.code, 0) << up.err;
+  EXPECT_EQ(cli_.Run({"up"}).code, 1) << "it is up already";
+  const size_t processes = cli_.Processes().size();
+  const CommandResult status = cli_.Run({"status"});
+  EXPECT_EQ(status.code, 0);
+  EXPECT_THAT(status.out, HasSubstr("math"));
+  EXPECT_THAT(status.out, HasSubstr("1/1"));
+  const CommandResult run = cli_.Run({"run", Graph(kPower)});
+  EXPECT_EQ(run.code, 0) << run.err;
+  EXPECT_EQ(cli_.Processes().size(), processes);
+  EXPECT_EQ(cli_.Run({"down"}).code, 0);
+  EXPECT_TRUE(cli_.AllGone());
+  EXPECT_EQ(cli_.Run({"down"}).code, 0);
+}
+
+TEST_F(CliRunTest, ASupervisorThatIsKilledTakesItsDaemonsWithIt) {
+  ASSERT_EQ(cli_.Run({"up"}).code, 0);
+  const Json status = Json::parse(cli_.Run({"status", "-o", "json"}).out);
+  ::kill(status["supervisor"].get<pid_t>(), SIGKILL);
+  EXPECT_TRUE(cli_.AllGone());
+  EXPECT_EQ(cli_.Run({"status"}).code, 1);
+  EXPECT_EQ(cli_.Run({"run", Graph(kPower)}).code, 0) << "it starts its own";
+}
+
+// promise: C-09
+TEST_F(CliRunTest, CopiesIntoStorageAndBack) {
+  const std::string bytes("\0photo\xff", 7);
+  const std::string file = cli_.Write("in.bin", bytes);
+  ASSERT_EQ(cli_.Run({"cp", file, "storage:pictures/a.bin"}).code, 0);
+  const std::string back = cli_.folder() + "/out.bin";
+  ASSERT_EQ(cli_.Run({"cp", "storage:pictures/a.bin", back}).code, 0);
+  EXPECT_EQ(ReadFile(back), bytes);
+  EXPECT_EQ(cli_.Run({"cp", "storage:pictures/a.bin", "-"}).out, bytes);
+  EXPECT_EQ(cli_.Run({"cp", "storage:no-such", back}).code, 1);
+  EXPECT_EQ(ReadFile(back), bytes) << "a failed copy changes nothing";
+  EXPECT_NE(cli_.Run({"cp", file, "storage:../escape"}).code, 0);
+}
+
+// promise: C-07
+TEST_F(CliRunTest, DevicesListsWhatEachOffers) {
+  const CommandResult result = cli_.Run({"devices"});
+  EXPECT_EQ(result.code, 0);
+  for (const char* word : {"storage", "math", "cnn", "echo", "classify", "power", "grows"}) {
+    EXPECT_THAT(result.out, HasSubstr(word));
+  }
+  EXPECT_TRUE(Json::parse(cli_.Run({"devices", "-o", "json"}).out).is_array());
+}
+
+// promise: C-06
+TEST_F(CliRunTest, DrawsGraphs) {
+  const std::string graph = Graph(kPower);
+  EXPECT_THAT(cli_.Run({"graph", graph}).out, HasSubstr("flowchart LR"));
+  EXPECT_THAT(cli_.Run({"graph", graph, "-o", "dot"}).out, HasSubstr("digraph"));
+  const CommandResult svg = cli_.Run({"graph", graph, "-o", "svg"});
+  if (svg.code == 0) {
+    EXPECT_THAT(svg.out, HasSubstr("<svg"));
+  } else {
+    EXPECT_THAT(svg.err, HasSubstr("install the package graphviz"));
+  }
+}
+
+// promise: C-14
+TEST_F(CliRunTest, CompletionIsAcceptedByBash) {
+  const CommandResult script = cli_.Run({"completion", "bash"});
+  ASSERT_EQ(script.code, 0);
+  const std::string file = cli_.Write("completion.bash", script.out);
+  const std::string check = absl::StrCat(
+      "bash -c 'set -e; . ", file,
+      "; COMP_WORDS=(fractosctl re); COMP_CWORD=1; _fractosctl; [ \"${COMPREPLY[0]}\" = resume ]'");
+  EXPECT_EQ(::system(check.c_str()), 0);
+  EXPECT_THAT(cli_.Run({"completion", "zsh"}).out, HasSubstr("#compdef fractosctl"));
+  EXPECT_THAT(cli_.Run({"completion", "fish"}).out, HasSubstr("complete -c fractosctl"));
+}
+
+}  // namespace
+}  // namespace fractos

@@ -1,0 +1,166 @@
+#include "cli/inputs.h"
+
+#include <string>
+
+#include "cli/copy.h"
+#include "cli/draw.h"
+#include "cli/known_devices.h"
+#include "cli/run_folder.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "lib/base/limits.h"
+
+namespace fractos {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::SizeIs;
+
+constexpr const char* kGraph = R"(apiVersion: fractos.dev/v1alpha1
+kind: TaskGraph
+metadata: {name: classify}
+spec:
+  parameters: [{name: image, value: cat.png}]
+  steps:
+  - {name: read, device: storage, operation: get, arguments: {key: $(parameters.image)}}
+  - {name: classify, device: cnn, operation: classify, inputs: {image: read}}
+  - {name: write, device: storage, operation: put, arguments: {key: out}, inputs: {data: classify},
+     after: [read]}
+  onFailure:
+  - {name: tell, device: echo, operation: identity, inputs: {value: read}}
+)";
+
+constexpr const char* kDevices = R"(apiVersion: fractos.dev/v1alpha1
+kind: DeviceCluster
+metadata: {name: storage}
+spec:
+  replicas: 3
+  adaptor: {command: [fractos-adaptor, storage], options: {root: data}}
+)";
+
+TEST(InputsTest, WithoutDevicesTheDataCentreOfTheAdaptorsThatShipIsUsed) {
+  const Inputs inputs = ParseInputs({{"g.yaml", kGraph, "/here"}}, "/home/me");
+  ASSERT_THAT(inputs.diagnostics, IsEmpty()) << FormatDiagnostics(inputs.diagnostics);
+  EXPECT_TRUE(inputs.default_clusters);
+  ASSERT_THAT(inputs.clusters, SizeIs(4));
+  EXPECT_EQ(inputs.clusters[0].cluster.FullName(), "default/storage");
+  EXPECT_EQ(inputs.clusters[0].cluster.adaptor.options, R"({"root":"/home/me/storage"})");
+  EXPECT_THAT(CheckGraph(inputs.graphs[0], inputs, {}), IsEmpty());
+}
+
+TEST(InputsTest, EveryAdaptorThatShipsHasADescriptionThatCanBeRead) {
+  for (const DeviceCluster& cluster : DefaultDataCentre("/x")) {
+    const auto description = KnownDescription(cluster);
+    ASSERT_TRUE(description.has_value()) << cluster.name;
+    EXPECT_THAT(description->operations, Not(IsEmpty())) << cluster.name;
+  }
+}
+
+TEST(InputsTest, OwnDevicesReplaceTheDefaultAndStartInTheirFilesFolder) {
+  const Inputs inputs =
+      ParseInputs({{"g.yaml", kGraph, "/here"}, {"d.yaml", kDevices, "/there"}}, "/home/me");
+  ASSERT_THAT(inputs.diagnostics, IsEmpty()) << FormatDiagnostics(inputs.diagnostics);
+  EXPECT_FALSE(inputs.default_clusters);
+  ASSERT_THAT(inputs.clusters, SizeIs(1));
+  EXPECT_EQ(inputs.clusters[0].folder, "/there");
+  // cnn is not among them now.
+  EXPECT_THAT(FormatDiagnostics(CheckGraph(inputs.graphs[0], inputs, {})), HasSubstr("cnn"));
+}
+
+TEST(InputsTest, ADeviceInTwoFilesIsRefused) {
+  const Inputs inputs =
+      ParseInputs({{"a.yaml", kDevices, "/a"}, {"b.yaml", kDevices, "/b"}}, "/home/me");
+  ASSERT_THAT(inputs.diagnostics, SizeIs(1));
+  EXPECT_THAT(inputs.diagnostics[0].ToString(), HasSubstr("stands in a.yaml too"));
+}
+
+TEST(InputsTest, ParametersAreNameValue) {
+  const auto values = ParseParameters({"image=dog.png", "empty=", "eq=a=b"});
+  ASSERT_TRUE(values.ok());
+  EXPECT_EQ(values->at("image"), "dog.png");
+  EXPECT_EQ(values->at("empty"), "");
+  EXPECT_EQ(values->at("eq"), "a=b");
+  EXPECT_FALSE(ParseParameters({"image"}).ok());
+  EXPECT_FALSE(ParseParameters({"=x"}).ok());
+  EXPECT_THAT(std::string(ParseParameters({"a=1", "a=2"}).status().message()),
+              HasSubstr("given twice"));
+}
+
+TEST(InputsTest, OneRunIsOneGraph) {
+  EXPECT_FALSE(OnlyGraph(ParseInputs({{"d.yaml", kDevices, "/"}}, "/")).ok());
+  Inputs inputs = ParseInputs({{"a.yaml", kGraph, "/"}}, "/");
+  inputs.graphs.push_back(inputs.graphs.front());
+  EXPECT_FALSE(OnlyGraph(inputs).ok());
+}
+
+TEST(DrawTest, MermaidHasEveryStepAndEdge) {
+  const Inputs inputs = ParseInputs({{"g.yaml", kGraph, "/"}}, "/");
+  ASSERT_THAT(inputs.graphs, SizeIs(1));
+  const std::string drawn = DrawMermaid(inputs.graphs[0]);
+  EXPECT_THAT(drawn, HasSubstr("flowchart LR\n"));
+  EXPECT_THAT(drawn, HasSubstr("step_read[\"<b>read</b><br/>storage.get\"]:::device0\n"));
+  EXPECT_THAT(drawn, HasSubstr("step_read -->|image| step_classify\n"));
+  EXPECT_THAT(drawn, HasSubstr("step_read -.-> step_write\n"));
+  EXPECT_THAT(drawn, HasSubstr("subgraph on_failure"));
+}
+
+TEST(DrawTest, DotHasEveryStepAndEdge) {
+  const Inputs inputs = ParseInputs({{"g.yaml", kGraph, "/"}}, "/");
+  const std::string drawn = DrawDot(inputs.graphs[0]);
+  EXPECT_THAT(drawn, HasSubstr("digraph \"classify\""));
+  EXPECT_THAT(drawn, HasSubstr("\"read\" -> \"classify\" [label=\"image\"];"));
+  EXPECT_THAT(drawn, HasSubstr("\"read\" -> \"write\" [style=dashed];"));
+  EXPECT_THAT(drawn, HasSubstr("cluster_on_failure"));
+}
+
+TEST(DrawTest, TextFromTheGraphCannotLeaveItsLabel) {
+  TaskGraph graph;
+  graph.name = "x\"y";
+  TaskGraphStep step;
+  step.name = "a";
+  step.device = "echo";
+  step.operation = "identity";
+  step.when = WhenSpec{"in", Comparison::kMatches, "\"] --> <b>\\"};
+  graph.steps = {step};
+  EXPECT_THAT(DrawMermaid(graph), HasSubstr("&quot;] --&gt; &lt;b&gt;"));
+  EXPECT_THAT(DrawDot(graph), HasSubstr("\\\"] --> <b>\\\\"));
+}
+
+TEST(RunFolderTest, InputsComeBackAsTheyWere) {
+  RunInputs inputs;
+  inputs.sources = {{"g.yaml", std::string("a\0b\xff", 4), "/here"}};
+  inputs.parameters = {{"image", "cat.png"}};
+  inputs.name = "n";
+  inputs.mode = Mode::kCentralized;
+  inputs.deadline = std::chrono::milliseconds(1500);
+  inputs.restart = true;
+  inputs.data_centre = "/tmp/fractos-x";
+  inputs.data_centre_kept = true;
+  const auto read = DecodeRunInputs(EncodeRunInputs(inputs));
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(read->sources[0].text, inputs.sources[0].text);
+  EXPECT_EQ(read->sources[0].folder, "/here");
+  EXPECT_EQ(read->parameters, inputs.parameters);
+  EXPECT_EQ(read->mode, Mode::kCentralized);
+  EXPECT_EQ(read->deadline, inputs.deadline);
+  EXPECT_TRUE(read->restart);
+  EXPECT_EQ(read->data_centre, "/tmp/fractos-x");
+  EXPECT_TRUE(read->data_centre_kept);
+  EXPECT_FALSE(DecodeRunInputs("{}").ok());
+  EXPECT_FALSE(DecodeRunInputs("x").ok());
+}
+
+TEST(CopyTest, TellsKeysFromFiles) {
+  EXPECT_EQ(ParseRemoteName("storage:cat.png")->cluster, "default/storage");
+  EXPECT_EQ(ParseRemoteName("storage:a/b:c")->key, "a/b:c");
+  EXPECT_EQ(ParseRemoteName("lab/disk:x")->cluster, "lab/disk");
+  EXPECT_FALSE(ParseRemoteName("cat.png").has_value());
+  EXPECT_FALSE(ParseRemoteName("./storage:x").has_value());
+  EXPECT_FALSE(ParseRemoteName("/a:b").has_value());
+  EXPECT_FALSE(ParseRemoteName(":x").has_value());
+}
+
+}  // namespace
+}  // namespace fractos
