@@ -1,0 +1,402 @@
+#include "lib/memory/transfer.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <deque>
+#include <map>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "lib/memory/sealed_file.h"
+
+namespace fractos {
+namespace {
+
+using std::chrono::steady_clock;
+
+constexpr size_t kMaxReaders = 256;
+// Requests that a reader leaves unanswered at once on one connection: far fewer than the answers
+// that fit in a socket's buffer, for the owner cuts off who does not read them.
+constexpr size_t kMaxAsked = 64;
+
+// What travels, in packets that keep their boundaries: a request is an object's id, the answer
+// this, with the descriptor beside it when `found`.
+struct Answer {
+  char object[ObjectId::kSize];
+  uint8_t found;
+  uint8_t unused[7];
+};
+static_assert(sizeof(Answer) == 24);
+
+absl::StatusOr<sockaddr_un> SocketAddress(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.empty() || path.size() >= sizeof(address.sun_path)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("\"", path, "\" cannot be a socket path: it is empty or longer than ",
+                     sizeof(address.sun_path) - 1, " bytes"));
+  }
+  ::memcpy(address.sun_path, path.data(), path.size());
+  return address;
+}
+
+// A thread that polls; others wake it.
+class Waker {
+ public:
+  Waker() : event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+  void Wake() {
+    const uint64_t one = 1;
+    (void)!::write(event_.get(), &one, sizeof(one));
+  }
+  void Clear() {
+    uint64_t count;
+    (void)!::read(event_.get(), &count, sizeof(count));
+  }
+  pollfd Poll() const { return {event_.get(), POLLIN, 0}; }
+
+ private:
+  const UniqueFd event_;
+};
+
+// Room for one descriptor beside a message.
+union Control {
+  char bytes[CMSG_SPACE(sizeof(int))];
+  cmsghdr align;
+};
+
+bool SendAnswer(int socket, Answer answer, int fd) {
+  iovec part{&answer, sizeof(answer)};
+  Control control{};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  if (fd >= 0) {
+    message.msg_control = &control;
+    message.msg_controllen = sizeof(control.bytes);
+    cmsghdr* header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(int));
+    ::memcpy(CMSG_DATA(header), &fd, sizeof(fd));
+  }
+  // Does not wait: a reader that asks and asks but never reads is cut off.
+  return ::sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof(answer);
+}
+
+// Returns what recvmsg does.
+ssize_t ReceiveAnswer(int socket, Answer* answer, UniqueFd* file) {
+  iovec part{answer, sizeof(*answer)};
+  Control control{};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = &control;
+  message.msg_controllen = sizeof(control.bytes);
+  const ssize_t got = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+  if (got < 0) return got;
+  for (cmsghdr* h = CMSG_FIRSTHDR(&message); h != nullptr; h = CMSG_NXTHDR(&message, h)) {
+    if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS) continue;
+    int fd;
+    ::memcpy(&fd, CMSG_DATA(h), sizeof(fd));
+    *file = UniqueFd(fd);
+  }
+  return got;
+}
+
+}  // namespace
+
+class MemoryServer::Impl {
+ public:
+  Impl(UniqueFd listener, std::string path, const MemoryStore* store)
+      : listener_(std::move(listener)), path_(std::move(path)), store_(store) {
+    thread_ = std::thread([this] { Serve(); });
+  }
+  ~Impl() {
+    stopping_.store(true);
+    waker_.Wake();
+    thread_.join();
+    ::unlink(path_.c_str());
+  }
+
+ private:
+  void Serve() {
+    std::vector<UniqueFd> readers;
+    while (!stopping_.load()) {
+      std::vector<pollfd> polled{waker_.Poll(), {listener_.get(), POLLIN, 0}};
+      if (readers.size() >= kMaxReaders) polled[1].events = 0;  // they wait in the backlog
+      for (const UniqueFd& reader : readers) polled.push_back({reader.get(), POLLIN, 0});
+      if (::poll(polled.data(), polled.size(), -1) <= 0) continue;
+      for (size_t i = readers.size(); i-- > 0;) {
+        if (polled[i + 2].revents == 0 || AnswerOne(readers[i].get())) continue;
+        readers.erase(readers.begin() + static_cast<std::ptrdiff_t>(i));
+      }
+      if (polled[1].revents == 0) continue;
+      UniqueFd reader(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+      if (reader.valid()) readers.push_back(std::move(reader));
+    }
+  }
+
+  // Whether the reader may stay.
+  bool AnswerOne(int socket) const {
+    char request[ObjectId::kSize + 1];  // one more, to see that there is more
+    const ssize_t got = ::recv(socket, request, sizeof(request), MSG_DONTWAIT);
+    if (got < 0) return errno == EAGAIN || errno == EINTR;
+    absl::StatusOr<ObjectId> object =
+        ObjectId::FromBytes(absl::string_view(request, static_cast<size_t>(got)));
+    if (!object.ok()) return false;
+    Answer answer{};
+    ::memcpy(answer.object, request, ObjectId::kSize);
+    absl::StatusOr<BytesPtr> bytes = store_->GetCommitted(*object);
+    if (!bytes.ok()) return SendAnswer(socket, answer, -1);
+    UniqueFd copy;  // of bytes that are held inline: they get a file when somebody asks
+    int fd = (*bytes)->fd();
+    if (fd < 0) {
+      absl::StatusOr<UniqueFd> file = SealedFileOf((*bytes)->view());
+      if (!file.ok()) return false;
+      copy = *std::move(file);
+      fd = copy.get();
+    }
+    answer.found = 1;
+    return SendAnswer(socket, answer, fd);
+  }
+
+  const UniqueFd listener_;
+  const std::string path_;
+  const MemoryStore* const store_;
+  Waker waker_;
+  std::atomic<bool> stopping_ = false;
+  std::thread thread_;
+};
+
+absl::StatusOr<std::unique_ptr<MemoryServer>> MemoryServer::Start(const std::string& socket_path,
+                                                                  const MemoryStore* store) {
+  absl::StatusOr<sockaddr_un> address = SocketAddress(socket_path);
+  if (!address.ok()) return address.status();
+  UniqueFd listener(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  ::unlink(socket_path.c_str());  // of the process that served here before
+  if (!listener.valid() ||
+      ::bind(listener.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof(*address)) != 0 ||
+      ::listen(listener.get(), 128) != 0) {
+    return absl::ErrnoToStatus(errno, absl::StrCat("cannot serve Memory at ", socket_path));
+  }
+  return std::unique_ptr<MemoryServer>(
+      new MemoryServer(std::make_unique<Impl>(std::move(listener), socket_path, store)));
+}
+
+MemoryServer::MemoryServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+MemoryServer::~MemoryServer() = default;
+
+class MemoryClient::Impl {
+ public:
+  ~Impl() {
+    {
+      absl::MutexLock lock(&mutex_);
+      stopping_ = true;
+    }
+    waker_.Wake();
+    if (thread_.joinable()) thread_.join();
+  }
+
+  void Pull(const Value& value, const std::string& path, Duration timeout,
+            std::function<void(absl::StatusOr<UniqueFd>)> done) {
+    {
+      absl::MutexLock lock(&mutex_);
+      queued_.push_back(
+          {value.object, value.size, path, steady_clock::now() + timeout, std::move(done), false});
+      // A daemon that never pulls needs no thread for it.
+      if (!thread_.joinable()) thread_ = std::thread([this] { Serve(); });
+    }
+    waker_.Wake();
+  }
+
+ private:
+  struct Request {
+    ObjectId object;
+    uint64_t size;
+    std::string path;
+    Time deadline;
+    std::function<void(absl::StatusOr<UniqueFd>)> done;  // null: has been answered, by the deadline
+    bool retried;
+
+    void Finish(absl::StatusOr<UniqueFd> result) {
+      if (done != nullptr) std::exchange(done, nullptr)(std::move(result));
+    }
+  };
+  struct Connection {
+    UniqueFd socket;
+    bool used = false;            // has answered before
+    std::deque<Request> waiting;  // in the order in which the answers come
+    size_t asked = 0;             // that many of them, from the front, have been sent
+  };
+
+  void Serve() {
+    std::map<std::string, Connection> connections;
+    while (true) {
+      std::deque<Request> requests;
+      {
+        absl::MutexLock lock(&mutex_);
+        if (stopping_) break;
+        requests.swap(queued_);
+      }
+      for (Request& request : requests) Ask(std::move(request), &connections);
+      const Time next = Expire(&connections);
+      std::vector<pollfd> polled{waker_.Poll()};
+      std::vector<std::string> paths;
+      for (const auto& [path, connection] : connections) {
+        polled.push_back({connection.socket.get(), POLLIN, 0});
+        paths.push_back(path);
+      }
+      int timeout = -1;
+      if (next != Time::max()) {
+        const auto left =
+            std::chrono::ceil<std::chrono::milliseconds>(next - steady_clock::now()).count();
+        timeout = static_cast<int>(std::clamp<int64_t>(left, 0, 60'000));
+      }
+      if (::poll(polled.data(), polled.size(), timeout) <= 0) continue;
+      if (polled[0].revents != 0) waker_.Clear();
+      for (size_t i = 0; i < paths.size(); ++i) {
+        if (polled[i + 1].revents != 0) Receive(paths[i], &connections);
+      }
+    }
+    std::deque<Request> left;
+    for (auto& [path, connection] : connections) {
+      for (Request& request : connection.waiting) left.push_back(std::move(request));
+    }
+    {
+      absl::MutexLock lock(&mutex_);
+      for (Request& request : queued_) left.push_back(std::move(request));
+      queued_.clear();
+    }
+    for (Request& request : left) request.Finish(absl::CancelledError("the client is closed"));
+  }
+
+  void Ask(Request request, std::map<std::string, Connection>* connections) {
+    auto found = connections->find(request.path);
+    if (found == connections->end()) {
+      absl::StatusOr<UniqueFd> socket = Dial(request.path);
+      if (!socket.ok()) return request.Finish(socket.status());
+      found = connections->try_emplace(request.path).first;
+      found->second.socket = *std::move(socket);
+    }
+    found->second.waiting.push_back(std::move(request));
+    if (!SendMore(&found->second)) Close(found->first, connections);
+  }
+
+  // Whether the connection is of use still.
+  static bool SendMore(Connection* connection) {
+    while (connection->asked < std::min(connection->waiting.size(), kMaxAsked)) {
+      const absl::string_view id = connection->waiting[connection->asked].object.bytes();
+      if (::send(connection->socket.get(), id.data(), id.size(), MSG_NOSIGNAL | MSG_DONTWAIT) !=
+          static_cast<ssize_t>(id.size())) {
+        // With this few under way a full buffer is an owner that does not read: the deadline's.
+        return errno == EAGAIN && connection->asked > 0;
+      }
+      ++connection->asked;
+    }
+    return true;
+  }
+
+  static absl::StatusOr<UniqueFd> Dial(const std::string& path) {
+    absl::StatusOr<sockaddr_un> address = SocketAddress(path);
+    if (!address.ok()) return address.status();
+    UniqueFd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!socket.valid() || ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&*address),
+                                     sizeof(*address)) != 0) {
+      return absl::UnavailableError(
+          absl::StrCat("nobody serves Memory at ", path, ": ", ::strerror(errno)));
+    }
+    return socket;
+  }
+
+  void Receive(const std::string& path, std::map<std::string, Connection>* connections) {
+    Connection& connection = connections->at(path);
+    Answer answer{};
+    UniqueFd file;
+    const ssize_t got = ReceiveAnswer(connection.socket.get(), &answer, &file);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    if (got != sizeof(answer) || connection.asked == 0 ||
+        absl::string_view(answer.object, ObjectId::kSize) !=
+            connection.waiting.front().object.bytes()) {
+      return Close(path, connections);
+    }
+    connection.used = true;
+    Request request = std::move(connection.waiting.front());
+    connection.waiting.pop_front();
+    --connection.asked;
+    if (!SendMore(&connection)) Close(path, connections);
+    if (answer.found == 0) {
+      return request.Finish(absl::NotFoundError(
+          absl::StrCat("the owner has no Memory object ", request.object.ToShortHex())));
+    }
+    const absl::Status status = CheckSealed(file.get(), request.size);
+    if (!status.ok()) return request.Finish(status);
+    request.Finish(std::move(file));
+  }
+
+  // The connection is of no use any more. What waited on one that had worked before is asked once
+  // more on a new one: the owner may have been restarted since.
+  void Close(const std::string& path_in, std::map<std::string, Connection>* connections) {
+    const std::string path = path_in;  // names the entry that goes
+    Connection connection = std::move(connections->at(path));
+    connections->erase(path);
+    for (Request& request : connection.waiting) {
+      if (request.done == nullptr) continue;
+      if (connection.used && !std::exchange(request.retried, true)) {
+        Ask(std::move(request), connections);
+      } else {
+        request.Finish(absl::UnavailableError(absl::StrCat("the owner at ", path, " hung up")));
+      }
+    }
+  }
+
+  // Ends what is overdue; says when the next will be. An owner that owes many answers is given up.
+  Time Expire(std::map<std::string, Connection>* connections) {
+    Time next = Time::max();
+    const Time now = steady_clock::now();
+    std::vector<std::string> dead;
+    for (auto& [path, connection] : *connections) {
+      size_t overdue = 0;
+      for (Request& request : connection.waiting) {
+        if (request.done != nullptr && request.deadline <= now) {
+          request.Finish(absl::DeadlineExceededError(
+              absl::StrCat("the owner at ", path, " did not answer in time")));
+        }
+        if (request.done == nullptr) {
+          ++overdue;
+        } else {
+          next = std::min(next, request.deadline);
+        }
+      }
+      if (overdue > 0 && overdue == connection.waiting.size()) dead.push_back(path);
+    }
+    for (const std::string& path : dead) Close(path, connections);
+    return next;
+  }
+
+  Waker waker_;
+  absl::Mutex mutex_;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  std::deque<Request> queued_ ABSL_GUARDED_BY(mutex_);
+  std::thread thread_;  // started under the lock
+};
+
+MemoryClient::MemoryClient() : impl_(std::make_unique<Impl>()) {}
+MemoryClient::~MemoryClient() = default;
+void MemoryClient::Pull(const Value& value, const std::string& socket_path, Duration timeout,
+                        std::function<void(absl::StatusOr<UniqueFd>)> done) {
+  impl_->Pull(value, socket_path, timeout, std::move(done));
+}
+
+}  // namespace fractos

@@ -1,0 +1,196 @@
+#include "lib/memory/transfer.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <filesystem>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/synchronization/notification.h"
+#include "lib/base/limits.h"
+#include "lib/memory/sealed_file.h"
+
+namespace fractos {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+class TransferTest : public testing::Test {
+ protected:
+  TransferTest() {
+    std::string folder = testing::TempDir() + "memory-XXXXXX";
+    folder_ = ::mkdtemp(folder.data());
+    path_ = folder_ + "/memory";
+  }
+  ~TransferTest() override { std::filesystem::remove_all(folder_); }
+
+  void Serve() {
+    server_.reset();
+    absl::StatusOr<std::unique_ptr<MemoryServer>> server = MemoryServer::Start(path_, &store_);
+    ASSERT_TRUE(server.ok()) << server.status();
+    server_ = *std::move(server);
+  }
+  Value Committed(std::string bytes) {
+    Value value = store_.StageInline(std::move(bytes)).value();
+    EXPECT_TRUE(store_.Commit(value.object).ok());
+    return value;
+  }
+  absl::StatusOr<UniqueFd> Pull(const Value& value, Duration timeout = seconds(10)) {
+    absl::StatusOr<UniqueFd> result = absl::UnknownError("not called");
+    absl::Notification done;
+    client_.Pull(value, path_, timeout, [&](absl::StatusOr<UniqueFd> file) {
+      result = std::move(file);
+      done.Notify();
+    });
+    done.WaitForNotification();
+    return result;
+  }
+  UniqueFd Raw(bool listen) {
+    UniqueFd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::memcpy(address.sun_path, path_.data(), path_.size());
+    const auto* raw = reinterpret_cast<const sockaddr*>(&address);
+    if (listen) {
+      EXPECT_EQ(::bind(socket.get(), raw, sizeof(address)), 0);
+      EXPECT_EQ(::listen(socket.get(), 8), 0);
+    } else {
+      EXPECT_EQ(::connect(socket.get(), raw, sizeof(address)), 0);
+    }
+    return socket;
+  }
+
+  std::string folder_, path_;
+  SystemRandom random_;
+  MemoryStore store_{{{"default/storage", 0}, {}}, 1 << 24, &random_};
+  std::unique_ptr<MemoryServer> server_;
+  MemoryClient client_;
+};
+
+TEST_F(TransferTest, HandsOverTheSealedFileItself) {
+  Serve();
+  const std::string bytes(1 << 20, 'x');
+  UniqueFd file = SealedFileOf(bytes).value();
+  const int original = file.get();
+  Value value = store_.StageFile(std::move(file), bytes.size()).value();
+  ASSERT_TRUE(store_.Commit(value.object).ok());
+  absl::StatusOr<UniqueFd> pulled = Pull(value);
+  ASSERT_TRUE(pulled.ok()) << pulled.status();
+  // Promise: on one node bytes are not copied at all: it is the same file.
+  struct stat ours, theirs;
+  ASSERT_EQ(::fstat(original, &ours), 0);
+  ASSERT_EQ(::fstat(pulled->get(), &theirs), 0);
+  EXPECT_EQ(ours.st_ino, theirs.st_ino);
+}
+
+TEST_F(TransferTest, BytesHeldInlineGetAFileWhenSomebodyAsks) {
+  Serve();
+  Value value = Committed("small");
+  absl::StatusOr<UniqueFd> file = Pull(value);
+  ASSERT_TRUE(file.ok()) << file.status();
+  MemoryStore reader({}, 100, &random_);
+  ASSERT_TRUE(reader.Cache(value, *std::move(file)).ok());
+  EXPECT_EQ((*reader.Get(value.object))->view(), "small");
+}
+
+TEST_F(TransferTest, ManyAtOnce) {
+  Serve();
+  constexpr int kPulls = 500;
+  std::vector<Value> values;
+  for (int i = 0; i < kPulls; ++i) values.push_back(Committed("value " + std::to_string(i)));
+  absl::Mutex mutex;
+  int good = 0, ended = 0;
+  for (const Value& value : values) {
+    client_.Pull(value, path_, seconds(10), [&](absl::StatusOr<UniqueFd> file) {
+      absl::MutexLock lock(&mutex);
+      ++ended;
+      good += file.ok();
+    });
+  }
+  absl::MutexLock lock(&mutex);
+  auto all = [&] { return ended == kPulls; };
+  mutex.Await(absl::Condition(&all));
+  EXPECT_EQ(good, kPulls);
+}
+
+TEST_F(TransferTest, SaysWhatIsWrong) {
+  Value value = store_.StageInline("staged only").value();
+  EXPECT_TRUE(absl::IsUnavailable(Pull(value).status()));
+  Serve();
+  EXPECT_TRUE(absl::IsNotFound(Pull(value).status()));
+  ASSERT_TRUE(store_.Commit(value.object).ok());
+  EXPECT_TRUE(Pull(value).ok());
+  value.size += 1;
+  EXPECT_TRUE(absl::IsDataLoss(Pull(value).status()));
+  path_ = std::string(200, 'x');
+  EXPECT_TRUE(absl::IsInvalidArgument(Pull(value).status()));
+  EXPECT_TRUE(absl::IsInvalidArgument(MemoryServer::Start(path_, &store_).status()));
+}
+
+TEST_F(TransferTest, AnOwnerThatCameBackIsAskedAgain) {
+  Serve();
+  Value value = Committed("bytes");
+  EXPECT_TRUE(Pull(value).ok());
+  Serve();  // the connection that worked is dead now
+  EXPECT_TRUE(Pull(value).ok());
+  server_.reset();
+  EXPECT_TRUE(absl::IsUnavailable(Pull(value).status()));
+}
+
+TEST_F(TransferTest, AnOwnerThatIsSilentTimesOut) {
+  UniqueFd deaf = Raw(/*listen=*/true);
+  Value value = store_.StageInline("bytes").value();
+  EXPECT_TRUE(absl::IsDeadlineExceeded(Pull(value, milliseconds(5)).status()));
+}
+
+// Promise: what a peer says is hostile input.
+TEST_F(TransferTest, AnOwnerThatAnswersGarbageIsRefused) {
+  UniqueFd listener = Raw(/*listen=*/true);
+  Value value = store_.StageInline("bytes").value();
+  std::thread owner([&] {
+    UniqueFd reader(::accept(listener.get(), nullptr, nullptr));
+    char request[16];
+    (void)!::read(reader.get(), request, sizeof(request));
+    (void)!::write(reader.get(), "garbage", 7);
+    char end;
+    (void)!::read(reader.get(), &end, 1);
+  });
+  EXPECT_TRUE(absl::IsUnavailable(Pull(value).status()));
+  owner.join();
+}
+
+TEST_F(TransferTest, AReaderThatSendsGarbageOrStallsHarmsNobody) {
+  Serve();
+  Value value = Committed("bytes");
+  UniqueFd garbage = Raw(/*listen=*/false);
+  ASSERT_EQ(::write(garbage.get(), std::string(17, 'x').data(), 17), 17);
+  char end;
+  EXPECT_LE(::read(garbage.get(), &end, 1), 0);  // cut off
+  UniqueFd deaf = Raw(/*listen=*/false);
+  while (::send(deaf.get(), value.object.bytes().data(), 16, MSG_NOSIGNAL) == 16) {
+  }  // asks, never reads, until it is cut off
+  EXPECT_TRUE(Pull(value).ok());
+}
+
+TEST_F(TransferTest, ClosingTheClientEndsWhatWaits) {
+  UniqueFd deaf = Raw(/*listen=*/true);
+  absl::Status status;
+  {
+    MemoryClient client;
+    client.Pull(store_.StageInline("x").value(), path_, seconds(100),
+                [&](absl::StatusOr<UniqueFd> file) { status = file.status(); });
+  }
+  EXPECT_TRUE(absl::IsCancelled(status)) << status;
+}
+
+}  // namespace
+}  // namespace fractos
