@@ -2,10 +2,8 @@
 
 #include <unistd.h>
 
-#include <cerrno>
 #include <iostream>
 
-#include "absl/strings/str_cat.h"
 #include "adaptors/kit/arguments.h"
 #include "adaptors/storage/storage_device.h"
 
@@ -21,29 +19,12 @@ int Refuse(const absl::Status& status) {
   return 1;
 }
 
-absl::StatusOr<std::string> ReadAll(int fd) {
-  std::string bytes;
-  std::string block(64 * 1024, '\0');
-  while (true) {
-    ssize_t n = ::read(fd, block.data(), block.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return absl::ErrnoToStatus(errno, "cannot read standard input");
-    if (n == 0) return bytes;
-    bytes.append(block, 0, static_cast<size_t>(n));
-  }
-}
-
 int Get(const Root& root, const std::string& key) {
   absl::StatusOr<Root::File> file = root.OpenFile(key);
   if (!file.ok()) return Refuse(file.status());
-  std::string block(64 * 1024, '\0');
-  while (true) {
-    ssize_t n = ::read(file->fd.get(), block.data(), block.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return Refuse(absl::ErrnoToStatus(errno, absl::StrCat("cannot read ", key)));
-    if (n == 0) break;
-    std::cout.write(block.data(), n);
-  }
+  absl::StatusOr<std::string> bytes = file->ReadAll();
+  if (!bytes.ok()) return Refuse(bytes.status());
+  std::cout << *bytes;
   std::cout.flush();
   return std::cout.good() ? 0 : Refuse(absl::DataLossError("cannot write standard output"));
 }
@@ -68,7 +49,8 @@ int StorageCommand(const std::vector<std::string>& arguments) {
   }
   const Root& root = **device.root();
   if (arguments[0] == "get") return Get(root, arguments[1]);
-  absl::StatusOr<std::string> bytes = ReadAll(STDIN_FILENO);
+  Root::File input{adaptor::Fd(STDIN_FILENO), 0};
+  absl::StatusOr<std::string> bytes = input.ReadAll();
   if (!bytes.ok()) return Refuse(bytes.status());
   status = root.Put(arguments[1], *bytes);
   return status.ok() ? 0 : Refuse(status);

@@ -37,6 +37,7 @@ class CnnTest : public testing::Test {
   AdaptorProcess adaptor_{{FRACTOS_BIN_DIR "/fractos-adaptor", "cnn"}};
 };
 
+// promise: A-14
 TEST_F(CnnTest, TheCatIsAnEgyptianCat) {
   Configure();
   nlohmann::json answer = Classify("cat.png");
@@ -48,12 +49,14 @@ TEST_F(CnnTest, TheCatIsAnEgyptianCat) {
   EXPECT_NEAR(answer["labels"][1]["probability"].get<double>(), 0.33, 0.05);
 }
 
+// promise: A-14
 TEST_F(CnnTest, TheOtherPhotographsAreWhatTheyShow) {
   Configure();
   EXPECT_EQ(Classify("coffee.png", R"({"top": 1})")["best"], "espresso");
   EXPECT_EQ(Classify("rocket.jpg", R"({"top": 1})")["best"], "missile");
 }
 
+// promise: A-15
 TEST_F(CnnTest, GroupsSumTheProbabilitiesOfTheirLabels) {
   Configure();
   nlohmann::json answer = Classify("cat.png", std::string("{") + kCatOrDog + "}");
@@ -81,6 +84,7 @@ TEST_F(CnnTest, TheSamePhotographGivesTheSameBytes) {
   EXPECT_EQ(Classify("cat.png").dump(), first);
 }
 
+// promise: B-21
 TEST_F(CnnTest, WhatIsNoImageIsNotAnImage) {
   Configure();
   std::string cut = Photograph("cat.png").substr(0, 5000);
@@ -104,6 +108,32 @@ TEST_F(CnnTest, ALabelThatTheModelDoesNotKnowIsNamed) {
   EXPECT_THAT(answer.failure().message(), HasSubstr("unicorn"));
 }
 
+// promise: A-14
+TEST_F(CnnTest, ModelLabelsAndInputComeFromTheOptions) {
+  TempFolder folder;
+  std::ofstream labels(folder / "labels.txt");
+  for (int i = 0; i < 1000; ++i) labels << "label " << i << "\n";
+  labels.close();
+  std::string options =
+      R"({"model": ")" FRACTOS_SOURCE_DIR
+      R"(/adaptors/cnn/model/efficientnet-lite0.onnx", "labels": ")" +
+      (folder / "labels.txt") +
+      R"(", "input": {"size": 224, "mean": [127, 127, 127], "scale": 0.0078125}})";
+  ASSERT_EQ(adaptor_.Configure(options).value_or("nothing").front(), '{');
+  EXPECT_EQ(Classify("cat.png")["best"], "label 285");
+}
+
+TEST_F(CnnTest, LabelsThatDoNotFitTheNetworkFailTheStep) {
+  TempFolder folder;
+  std::ofstream(folder / "labels.txt") << "cat\ndog\n";
+  std::string options = R"({"labels": ")" + (folder / "labels.txt") + R"("})";
+  ASSERT_EQ(adaptor_.Configure(options).value_or("nothing").front(), '{');
+  TestAnswer answer = adaptor_.Call(
+      "classify", "{}", {{.name = "image", .bytes = Photograph("cat.png"), .file = true}});
+  EXPECT_EQ(answer.failure().reason(), "ModelUnusable");
+  EXPECT_THAT(answer.failure().message(), HasSubstr("1000 numbers, but there are 2 labels"));
+}
+
 TEST_F(CnnTest, AModelThatIsNotThereIsRefusedAtOnce) {
   std::optional<std::string> answer = adaptor_.Configure(R"({"model": "/no/such.onnx"})");
   ASSERT_TRUE(answer.has_value());
@@ -123,6 +153,7 @@ TEST_F(CnnTest, AModelThatIsNoOnnxFileFailsTheStepThatNeedsIt) {
   EXPECT_THAT(answer.failure().message(), HasSubstr("model.onnx"));
 }
 
+// promise: A-19
 TEST_F(CnnTest, WrongInputOptionsAreNamed) {
   std::optional<std::string> answer = adaptor_.Configure(R"({"input": {"size": "large"}})");
   ASSERT_TRUE(answer.has_value());

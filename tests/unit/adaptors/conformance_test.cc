@@ -30,12 +30,14 @@ class ConformanceTest : public testing::TestWithParam<Command> {
   AdaptorProcess adaptor_;
 };
 
+// promise: A-01, A-16
 TEST_P(ConformanceTest, TheFirstFrameIsAnsweredWithTheDescription) {
   std::optional<std::string> description = adaptor_.Configure("{}");
   ASSERT_TRUE(description.has_value());
   EXPECT_NE(description->find("\"operations\""), std::string::npos);
 }
 
+// promise: A-19
 TEST_P(ConformanceTest, WrongOptionsAreAFailureAndTheEnd) {
   std::optional<std::string> answer = adaptor_.Configure(R"({"nonsense": 1})");
   ASSERT_TRUE(answer.has_value());
@@ -64,6 +66,7 @@ TEST_P(ConformanceTest, AnEmptyValueIsAValue) {
   EXPECT_EQ(answer.bytes, "");
 }
 
+// promise: A-07, L-06
 TEST_P(ConformanceTest, AValueAtTheInlineBoundTravelsInlineAndOneBeyondItAsASealableFile) {
   Configure();
   std::string bytes(kMaxInlineValueBytes, 'b');
@@ -77,6 +80,7 @@ TEST_P(ConformanceTest, AValueAtTheInlineBoundTravelsInlineAndOneBeyondItAsASeal
   EXPECT_EQ(beyond.bytes, bytes);
 }
 
+// promise: M-09
 TEST_P(ConformanceTest, APassedInputIsAnsweredByName) {
   Configure();
   TestAnswer answer =
@@ -84,6 +88,7 @@ TEST_P(ConformanceTest, APassedInputIsAnsweredByName) {
   EXPECT_EQ(answer.result.passed_input(), "data");
 }
 
+// promise: A-03, A-16
 TEST_P(ConformanceTest, PipelinedRequestsAreAllAnsweredEachOnce) {
   Configure();
   constexpr uint64_t kRequests = 64;
@@ -153,6 +158,7 @@ TEST_P(ConformanceTest, AMissingArgumentIsNamed) {
   EXPECT_NE(answer.failure().message().find("ms"), std::string::npos);
 }
 
+// promise: A-04
 TEST_P(ConformanceTest, ACancelledRequestEndsEarly) {
   Configure();
   adaptor_.Execute(5, "sleep", R"({"ms": 3000000})", {}, 3'600'000);
@@ -173,12 +179,14 @@ TEST_P(ConformanceTest, ARequestWhoseTimeHasPassedIsNotExecuted) {
   EXPECT_EQ(answer->failure().reason(), "DeadlineExceeded");
 }
 
+// promise: A-06
 TEST_P(ConformanceTest, ItExitsWhenTheSocketCloses) {
   Configure();
   adaptor_.CloseSocket();
   EXPECT_EQ(adaptor_.WaitForExit(), 0);
 }
 
+// promise: A-06
 TEST_P(ConformanceTest, ItExitsWhenTheSocketClosesInTheMiddleOfARequest) {
   Configure();
   adaptor_.Execute(8, "sleep", R"({"ms": 3000000})", {}, 3'600'000);

@@ -35,6 +35,7 @@ class MathTest : public testing::Test {
   MathDevice device_;
 };
 
+// promise: A-12
 TEST_F(MathTest, ResultsAreExact) {
   EXPECT_EQ(Result("add", R"({"a": 2, "b": 3})"), "5");
   EXPECT_EQ(Result("add", R"({"a": "99999999999999999999", "b": 1})"), "100000000000000000000");
@@ -46,12 +47,14 @@ TEST_F(MathTest, ResultsAreExact) {
   EXPECT_EQ(Result("factorial", R"({"n": 0})"), "1");
 }
 
+// promise: B-22
 TEST_F(MathTest, DivisionTruncatesTowardsZero) {
   EXPECT_EQ(Result("divide", R"({"a": 7, "b": 2})"), "3");
   EXPECT_EQ(Result("divide", R"({"a": -7, "b": 2})"), "-3");
   EXPECT_EQ(Result("divide", R"({"a": 7, "b": 0})"), "DivisionByZero");
 }
 
+// promise: G-17
 TEST_F(MathTest, AnOperandIsAnArgumentOrAnInputOfItsName) {
   EXPECT_EQ(Result("multiply", R"({"b": 6})", {{"a", " 7\n"}}), "42");
   EXPECT_EQ(Result("multiply", "{}", {{"a", "7"}, {"b", "6"}}), "42");
@@ -68,6 +71,7 @@ TEST_F(MathTest, WhatIsNoDecimalIntegerIsRefused) {
   EXPECT_EQ(Result("add", R"({"a": "010", "b": 0})"), "10") << "never octal";
 }
 
+// promise: A-12
 TEST_F(MathTest, ResultsBeyondTheBoundFailBeforeTheyAreComputed) {
   std::string most(kMaxDigits, '9');
   EXPECT_EQ(Result("add", "{}", {{"a", most}, {"b", "0"}}), "TooLarge");
@@ -87,6 +91,7 @@ TEST_F(MathTest, TheLargestFactorialFits) {
   EXPECT_EQ(Result("factorial", R"({"n": )" + std::to_string(kMaxFactorial) + "}").size(), 99'996u);
 }
 
+// promise: G-16
 TEST_F(MathTest, SumTakesInputsAndTerms) {
   EXPECT_EQ(Result("sum", "{}"), "0");
   EXPECT_EQ(Result("sum", R"({"terms": ["1", "-4"]})", {{"x", "10"}, {"y", "100"}}), "107");
@@ -113,6 +118,7 @@ std::string RunSteps(MathDevice& device, const std::vector<RefinedStep>& steps,
   return results.back();
 }
 
+// promise: A-13
 TEST_F(MathTest, PowerGrowsTheGraphByExponentMinusOneMultiplications) {
   for (bool base_is_input : {false, true}) {
     Answer answer = base_is_input ? Execute("power", R"({"exponent": 100})", {{"base", "3"}})
@@ -129,6 +135,7 @@ TEST_F(MathTest, SmallPowersAnswerAtOnce) {
   EXPECT_EQ(Result("power", R"({"base": "-7", "exponent": 1})"), "-7");
 }
 
+// promise: A-13
 TEST_F(MathTest, PowersBeyondTheBoundFail) {
   Answer most = Execute("power", R"({"base": 2, "exponent": 255})");
   EXPECT_EQ(std::get<std::vector<RefinedStep>>(most.content()).size(), 254u);

@@ -48,6 +48,7 @@ class RootTest : public testing::Test {
   Root root_;
 };
 
+// promise: A-08
 TEST_F(RootTest, KeysThatLeadOutOfTheRootAreRefused) {
   WriteFile(folder_ / "secret", "secret");
   for (const char* key : {"../secret", "a/../../secret", "/etc/passwd", "..", ".", "./x", "a//b",
@@ -77,6 +78,7 @@ TEST_F(RootTest, TheStagingFolderIsNoKey) {
   EXPECT_THAT(root_.List("").value(), IsEmpty());
 }
 
+// promise: A-08
 TEST_F(RootTest, NoSymbolicLinkIsFollowed) {
   WriteFile(folder_ / "secret", "secret");
   std::filesystem::create_directory(folder_ / "outside");
@@ -94,6 +96,7 @@ TEST_F(RootTest, NoSymbolicLinkIsFollowed) {
   EXPECT_THAT(root_.List("").value(), IsEmpty());
 }
 
+// promise: A-08
 TEST_F(RootTest, OldKernelsDoNotFollowThemEither) {
   WriteFile(folder_ / "secret", "secret");
   std::filesystem::create_symlink(folder_ / "secret", folder_ / "root/file");
@@ -111,6 +114,7 @@ TEST_F(RootTest, PutCreatesFoldersAndTheFile) {
   EXPECT_THAT(Staged(), IsEmpty());
 }
 
+// promise: A-10
 TEST_F(RootTest, PutOfEqualBytesSucceedsAndOfOtherBytesIsAlreadyExists) {
   ASSERT_TRUE(root_.Put("key", "bytes").ok());
   EXPECT_TRUE(root_.Put("key", "bytes").ok());
@@ -121,6 +125,7 @@ TEST_F(RootTest, PutOfEqualBytesSucceedsAndOfOtherBytesIsAlreadyExists) {
   EXPECT_THAT(Staged(), IsEmpty());
 }
 
+// promise: A-09
 TEST_F(RootTest, OfRacingPutsOneWinsAndAReaderSeesItWhole) {
   constexpr size_t kWriters = 4;
   std::vector<absl::Status> statuses(kWriters);
@@ -151,6 +156,7 @@ TEST_F(RootTest, OfRacingPutsOneWinsAndAReaderSeesItWhole) {
   EXPECT_EQ(partial, 0u);
 }
 
+// promise: B-30, B-33
 TEST_F(RootTest, AFullDiskIsAFailureAndLeavesNothing) {
   rlimit before{};
   ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
@@ -177,6 +183,7 @@ TEST_F(RootTest, OnlyStaleLeftoversOfCrashedWritersAreRemoved) {
   EXPECT_THAT(Staged(), ElementsAre("fresh"));
 }
 
+// promise: A-11
 TEST_F(RootTest, ListIsSortedAndByPrefix) {
   for (const char* key : {"b", "a/2", "a/1", "ab"}) ASSERT_TRUE(root_.Put(key, "x").ok());
   EXPECT_THAT(root_.List("").value(), ElementsAre("a/1", "a/2", "ab", "b"));
@@ -186,6 +193,7 @@ TEST_F(RootTest, ListIsSortedAndByPrefix) {
   EXPECT_THAT(root_.List("c").value(), IsEmpty());
 }
 
+// promise: A-11
 TEST_F(RootTest, DeleteIsIdempotentAndTakesNoFolder) {
   ASSERT_TRUE(root_.Put("a/b", "x").ok());
   EXPECT_TRUE(absl::IsFailedPrecondition(root_.Delete("a")));
@@ -220,6 +228,7 @@ TEST_F(StorageAdaptorTest, WithoutARootItRefusesToStart) {
   EXPECT_THAT(*answer, HasSubstr("option 'root' is missing"));
 }
 
+// promise: B-20
 TEST_F(StorageAdaptorTest, AMissingKeyIsNotFoundAndNamed) {
   Configure(R"({"root": "data"})");
   TestAnswer answer = adaptor_.Call("get", R"({"key": "no/such.png"})");
@@ -238,6 +247,7 @@ TEST_F(StorageAdaptorTest, ABigFileIsAMemoryFile) {
   EXPECT_EQ(answer.bytes, big);
 }
 
+// promise: A-11
 TEST_F(StorageAdaptorTest, ConcatJoinsInTheOrderOfNames) {
   Configure(R"({"root": "data"})");
   TestAnswer answer = adaptor_.Call("concat", R"({"separator": ", "})",
@@ -250,6 +260,7 @@ TEST_F(StorageAdaptorTest, ConcatJoinsInTheOrderOfNames) {
   EXPECT_EQ(answer.bytes, half + "!");
 }
 
+// promise: A-11
 TEST_F(StorageAdaptorTest, StatAndListTellWhatIsThere) {
   Configure(R"({"root": "data"})");
   adaptor_.Call("put", R"({"key": "a/k"})", {{.name = "data", .bytes = "v"}});
@@ -260,6 +271,7 @@ TEST_F(StorageAdaptorTest, StatAndListTellWhatIsThere) {
   EXPECT_EQ(adaptor_.Call("list", "{}").bytes, "a/k\n");
 }
 
+// promise: A-11
 TEST_F(StorageAdaptorTest, GetIsDeterministicOnlyWithImmutableWhichTakesDeleteAway) {
   Configure(R"({"root": "data", "immutable": true})");
   EXPECT_THAT(description_, testing::Not(HasSubstr("\"delete\"")));
