@@ -20,9 +20,11 @@ namespace {
 // A daemon keeps its Memory socket beside its own, under the same name and a suffix.
 constexpr size_t kMaxSocketPath = sizeof(sockaddr_un::sun_path) - 1 - 12;
 
-// A leader whose Link broke has been silent for a second already, or its stream broke and comes
-// back at once.
-constexpr Duration kLinkReturns = std::chrono::milliseconds(300);
+constexpr Duration kMaxSilence = std::chrono::seconds(1);
+constexpr Duration kWatchInterval = std::chrono::milliseconds(250);
+
+// The stream to a process that lives comes back at once when it broke.
+constexpr Duration kLinkReturns = std::chrono::milliseconds(500);
 
 constexpr Duration kFirstRestart = std::chrono::milliseconds(50);
 constexpr Duration kLongestRestart = std::chrono::seconds(2);
@@ -197,7 +199,24 @@ absl::Status DataCentre::Start(const std::vector<PlacedCluster>& clusters) {
   for (const Address& address : addresses) {
     if (absl::Status status = StartDaemon(address); !status.ok()) return status;
   }
+  WatchLeaders();
   return absl::OkStatus();
+}
+
+void DataCentre::WatchLeaders() {
+  std::vector<pid_t> silent;
+  {
+    const absl::MutexLock lock(&mu_);
+    if (stopping_ || options_.silent_for == nullptr) return;
+    for (const auto& [address, daemon] : daemons_) {
+      if (daemon.pid == 0 || roll_->StateOf(address).epoch == 0) continue;
+      if (options_.silent_for(address).value_or(Duration::zero()) >= kMaxSilence) {
+        silent.push_back(daemon.pid);
+      }
+    }
+  }
+  for (const pid_t pid : silent) children_.Kill(pid);
+  loop_->At(clock_->Now() + kWatchInterval, [this] { WatchLeaders(); });
 }
 
 absl::Status DataCentre::StartDaemon(const Address& address) {

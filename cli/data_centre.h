@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -67,9 +68,9 @@ class Roll {
 };
 
 // Starts all daemons at once and keeps them until it is destroyed; none outlives this process,
-// however that ends. A leader whose Link is lost while its process lives is killed if the Link is
-// not back within a moment: it has been silent for a second by then, and only its death frees the
-// lock by which another can lead. Dead daemons are started again only if `restart` says so.
+// however that ends. A leader that has been silent for a second, or whose Link breaks while
+// its process lives and does not come back, is killed: only its death frees the lock by which
+// another can lead. Dead daemons are started again only if `restart` says so.
 // Thread-safe; callbacks run on `loop`.
 class DataCentre {
  public:
@@ -77,6 +78,8 @@ class DataCentre {
     std::string directory;  // exists, private
     bool restart = false;
     bool verbose = false;  // daemons log to our stderr, and more; else to files in `directory`
+    // How long a daemon has given no sign of life; none when that is not known.
+    std::function<std::optional<Duration>(const Address&)> silent_for;
   };
 
   // `loop`, `roll` and `clock` outlive the data centre.
@@ -113,6 +116,7 @@ class DataCentre {
                                  uint32_t replica) const;
   absl::Status StartDaemon(const Address& address);
   void OnExit(const Address& address, const ChildExit& how);
+  void WatchLeaders();
   bool AnyAlive(const std::string& cluster) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   EventLoop* const loop_;

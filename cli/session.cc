@@ -12,6 +12,9 @@ namespace {
 constexpr Duration kLinkGrace = std::chrono::milliseconds(200);
 constexpr Duration kDaemonGrace = std::chrono::seconds(1);
 
+// Four times in the second of silence after which a leader is killed.
+constexpr Duration kPingInterval = std::chrono::milliseconds(250);
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Session>> Session::Open(const std::string& driver_name,
@@ -23,6 +26,7 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Open(const std::string& driver
   Driver::Options options;
   options.name = driver_name;
   options.memory_socket = absl::StrCat(session->folder_, "/driver.memory");
+  options.ping_interval = kPingInterval;
   Session* const self = session.get();
   options.on_peer = [self](const PeerInfo& peer) { self->roll_.OnPeer(peer); };
   options.on_peer_lost = [self](const Address& peer) {
@@ -48,8 +52,12 @@ Session::~Session() {
 
 absl::Status Session::StartCentre(const std::vector<PlacedCluster>& clusters, bool restart,
                                   bool verbose) {
-  centre_ = std::make_unique<DataCentre>(&loop_, &roll_, &clock_,
-                                         DataCentre::Options{folder_, restart, verbose});
+  DataCentre::Options options;
+  options.directory = folder_;
+  options.restart = restart;
+  options.verbose = verbose;
+  options.silent_for = [this](const Address& replica) { return driver_->SilentFor(replica); };
+  centre_ = std::make_unique<DataCentre>(&loop_, &roll_, &clock_, std::move(options));
   // Only now: the loop's callbacks look at centre_.
   thread_ = std::thread([this] { loop_.Run(); });
   if (absl::Status status = centre_->Start(clusters); !status.ok()) return status;

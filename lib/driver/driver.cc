@@ -11,6 +11,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "lib/memory/transfer.h"
 
@@ -43,6 +45,12 @@ std::optional<RunId> RunOf(const Message& message) {
   return std::visit(Visitor(), message);
 }
 
+LinkOptions LinkOptionsOf(const Driver::Options& options) {
+  LinkOptions link;
+  link.ping_interval = options.ping_interval;
+  return link;
+}
+
 // Whether the sender keeps something until it is told that the run is over.
 bool WaitsForAnswer(const Message& message) {
   return std::holds_alternative<Report>(message) || std::holds_alternative<FetchRedrive>(message);
@@ -60,7 +68,7 @@ class Driver::Impl final : public LinkObserver {
         random_(random),
         self_{Address::Driver(options_.name), random->NewId<BootId>()},
         memory_(self_, options_.memory_quota_bytes, random),
-        links_(loop, PeerInfo{self_, 0, "", options_.memory_socket}, this),
+        links_(loop, PeerInfo{self_, 0, "", options_.memory_socket}, this, LinkOptionsOf(options_)),
         writer_([this] { WriteRecords(); }) {}
 
   ~Impl() override { StopWriter(); }
@@ -174,6 +182,10 @@ class Driver::Impl final : public LinkObserver {
     runs_.erase(found);
   }
 
+  std::optional<Duration> SilentFor(const Address& replica) const {
+    return links_.SilentFor(replica);
+  }
+
   LinkTable::Stats link_stats() const { return links_.stats(); }
 
   void Shutdown(Duration grace) {
@@ -185,7 +197,10 @@ class Driver::Impl final : public LinkObserver {
         run.timer.reset();
       }
     }
-    links_.Shutdown(grace);
+    // Shared: `done` may come after the grace, when nobody waits any more.
+    const auto closed = std::make_shared<absl::Notification>();
+    links_.Shutdown(grace, [closed] { closed->Notify(); });
+    closed->WaitForNotificationWithTimeout(absl::FromChrono(2 * grace));
   }
 
   void OnPeer(const PeerInfo& peer) override {
@@ -458,6 +473,9 @@ absl::StatusOr<RunSnapshot> Driver::Snapshot(const RunId& run) const {
 
 void Driver::Cancel(const RunId& run) { impl_->Cancel(run); }
 void Driver::Forget(const RunId& run) { impl_->Forget(run); }
+std::optional<Duration> Driver::SilentFor(const Address& replica) const {
+  return impl_->SilentFor(replica);
+}
 LinkTable::Stats Driver::link_stats() const { return impl_->link_stats(); }
 void Driver::Shutdown(Duration grace) { impl_->Shutdown(grace); }
 

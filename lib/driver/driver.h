@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -49,6 +50,8 @@ class Driver {
     std::string memory_socket;
     uint64_t memory_quota_bytes = uint64_t{4} << 30;
     Duration hold_window = kHoldWindow;
+    // Not 0: asks every replica for a sign of life this often, for SilentFor.
+    Duration ping_interval{};
     // Called on the event loop's thread when a replica says something of itself, or is lost.
     std::function<void(const PeerInfo&)> on_peer;
     std::function<void(const Address&)> on_peer_lost;
@@ -85,9 +88,14 @@ class Driver {
   // Lets go of a run, and of the values kept for it. One that has not ended stays resumable.
   void Forget(const RunId& run);
 
+  // How long a linked replica has given no sign of life; none when it is not linked, or nobody asks
+  // it for one.
+  std::optional<Duration> SilentFor(const Address& replica) const;
+
   LinkTable::Stats link_stats() const;
 
-  // Stops driving; what is queued is still sent, for at most `grace`. Call while the loop runs.
+  // Stops driving, and waits until what is queued has been sent, for at most `grace`. Call while
+  // the loop runs, from another thread.
   void Shutdown(Duration grace);
 
  private:

@@ -75,7 +75,7 @@ TEST_F(BadInputTest, AGoodGraphWouldStartSomething) {
   EXPECT_TRUE(AnythingStarted());
 }
 
-// promise: C-10
+// promise: C-10, B-16
 TEST_F(BadInputTest, EveryInvalidFileIsRefusedWithItsMessageAndStartsNothing) {
   const fs::path folder = fs::path(FRACTOS_SOURCE_DIR) / "tests" / "invalid";
   std::vector<fs::path> files;

@@ -58,6 +58,7 @@ TEST_F(CliRunTest, TextAndYamlSayTheSame) {
   EXPECT_EQ(yaml.err, "");
 }
 
+// promise: R-14
 // "--mode Centralized sends every result back through the driver"
 TEST_F(CliRunTest, CentralizedGivesTheSameThroughTheDriver) {
   const CommandResult result =
@@ -122,6 +123,37 @@ TEST_F(CliRunTest, AKilledRunLeavesNoProcessAndIsResumed) {
   EXPECT_TRUE(cli_.AllGone());
   EXPECT_EQ(cli_.Run({"resume", run}).code, 0) << "it has ended";
   EXPECT_EQ(cli_.Run({"resume", "ffff"}).code, 2);
+}
+
+// promise: E-05, E-06
+TEST_F(CliRunTest, ALeaderThatIsStoppedIsKilledAndAnotherOneLeads) {
+  cli_.Write("devices.yaml",
+             "apiVersion: fractos.dev/v1alpha1\n"
+             "kind: DeviceCluster\n"
+             "metadata: {name: echo}\n"
+             "spec: {replicas: 2, adaptor: {command: [fractos-adaptor, echo]}}\n");
+  const CommandResult up = cli_.Run({"up", "--devices", "devices.yaml", "--no-restart"});
+  ASSERT_EQ(up.code, 0) << up.err;
+  const auto status = [this] { return Json::parse(cli_.Run({"status", "-o", "json"}).out); };
+  const Json before = status()["devices"][0];
+  const std::string leader = before["leader"];
+  for (const pid_t pid : cli_.Processes()) {
+    const std::string command = ReadFile(absl::StrCat("/proc/", pid, "/cmdline"));
+    const std::string mark(
+        absl::StrCat("--replica", std::string(1, '\0'), leader.back(), std::string(1, '\0')));
+    if (absl::StrContains(command, "fractos-daemon") && absl::StrContains(command, mark)) {
+      ::kill(pid, SIGSTOP);
+    }
+  }
+  Json after;
+  ASSERT_TRUE(Eventually([&] {
+    after = status()["devices"][0];
+    return after["leader"] != "" && after["leader"] != leader;
+  }));
+  EXPECT_GT(after["epoch"], before["epoch"]);
+  EXPECT_EQ(after["ready"], 1) << "the one that was killed stays dead";
+  EXPECT_EQ(cli_.Run({"down"}).code, 0);
+  EXPECT_TRUE(cli_.AllGone());
 }
 
 TEST_F(CliRunTest, TwoFractosctlCannotDriveOneRun) {

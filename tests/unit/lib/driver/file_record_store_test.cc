@@ -38,6 +38,7 @@ class FileRecordStoreTest : public ::testing::Test {
   std::string directory_;
 };
 
+// promise: R-09
 // Every store keeps the promise of RecordStore::Write.
 void ComparesAndSwaps(RecordStore* store, RunRecord record) {
   EXPECT_EQ(store->Load(record.run).status().code(), absl::StatusCode::kNotFound);
@@ -79,6 +80,7 @@ TEST(MemoryRecordStoreTest, FailsBeforeOrAfterWritingWhenTold) {
   EXPECT_TRUE(store.Load(record.run).ok());
 }
 
+// promise: R-11
 // "the file store writes atomically": a process killed at any stage leaves the record before or
 // the record after, and the next process goes on from there.
 TEST_F(FileRecordStoreTest, AKillAtAnyStageLeavesAWholeRecord) {
@@ -138,6 +140,7 @@ TEST_F(FileRecordStoreTest, AnErrorAtAnyStageKeepsTheRecordBefore) {
   }
 }
 
+// promise: R-12
 // "guarded by a lock": two drivers cannot drive one run, and a killed one frees it at once.
 TEST_F(FileRecordStoreTest, OnlyOneProcessDrivesARunAndAKilledOneFreesIt) {
   int ready[2];

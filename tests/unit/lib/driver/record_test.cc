@@ -53,6 +53,7 @@ RunRecord SampleRecord() {
   return record;
 }
 
+// promise: R-10
 TEST(RecordTest, DecodesWhatItEncodes) {
   const RunRecord record = SampleRecord();
   const absl::StatusOr<RunRecord> read = DecodeRecord(EncodeRecord(record));
