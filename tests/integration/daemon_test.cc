@@ -1,0 +1,432 @@
+// fractos-daemon as its peers see it: started as a program, driven over a Link.
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <iostream>
+#include <map>
+#include <optional>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "lib/base/random.h"
+#include "lib/link/link_table.h"
+#include "lib/protocol/message.h"
+#include "lib/runtime/event_loop.h"
+#include "lib/runtime/unique_fd.h"
+
+namespace fractos {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+
+constexpr absl::Duration kPatience = absl::Seconds(20);
+constexpr char kCluster[] = "default/echo";
+
+// A program under test. Killed when the test ends.
+class Program {
+ public:
+  Program(const std::vector<std::string>& arguments, const std::string& log,
+          const std::map<std::string, std::string>& environment = {}) {
+    std::vector<char*> argv;
+    for (const std::string& argument : arguments) {
+      argv.push_back(const_cast<char*>(argument.c_str()));
+    }
+    argv.push_back(nullptr);
+    pid_ = fork();
+    if (pid_ != 0) return;
+    int fd = open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
+    dup2(fd, STDERR_FILENO);
+    for (const auto& [name, value] : environment) setenv(name.c_str(), value.c_str(), 1);
+    execv(argv[0], argv.data());
+    _exit(127);
+  }
+  ~Program() {
+    if (pid_ == 0) return;
+    kill(pid_, SIGKILL);
+    Wait();
+  }
+  void Signal(int signal) { kill(pid_, signal); }
+  // Its exit code, or minus the signal that killed it.
+  int Wait() {
+    int status = 0;
+    waitpid(std::exchange(pid_, 0), &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+  }
+  pid_t pid() const { return pid_; }
+
+ private:
+  pid_t pid_ = 0;
+};
+
+// A driver with a Link, as far as these tests need one.
+class TestDriver final : public LinkObserver {
+ public:
+  TestDriver()
+      : self_{Address::Driver("test"), random_.NewId<BootId>()},
+        links_(&loop_, PeerInfo{self_, 0, "", ""}, this),
+        thread_([this] { loop_.Run(); }) {}
+  ~TestDriver() override {
+    links_.Shutdown(Duration::zero(), [this] { loop_.Stop(); });
+    thread_.join();
+  }
+
+  void OnPeer(const PeerInfo& peer) override {
+    absl::MutexLock lock(&mutex_);
+    peers_[peer.self.address] = peer;
+  }
+  void OnPeerLost(const Address& peer) override {
+    absl::MutexLock lock(&mutex_);
+    peers_.erase(peer);
+  }
+  void OnMessages(const Incarnation&, std::vector<Message> messages) override {
+    absl::MutexLock lock(&mutex_);
+    for (Message& message : messages) received_.push_back(std::move(message));
+  }
+
+  LinkTable& links() { return links_; }
+  const Incarnation& self() const { return self_; }
+
+  void Forget() {
+    absl::MutexLock lock(&mutex_);
+    peers_.clear();
+  }
+
+  // The replica that leads and has described itself.
+  std::optional<PeerInfo> AwaitLeader(uint64_t epoch = 1) {
+    std::optional<PeerInfo> leader;
+    absl::MutexLock lock(&mutex_);
+    auto there = [this, epoch, &leader]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
+      for (const auto& [address, peer] : peers_) {
+        if (peer.epoch >= epoch && !peer.description_json.empty()) leader = peer;
+      }
+      return leader.has_value();
+    };
+    mutex_.AwaitWithTimeout(absl::Condition(&there), kPatience);
+    return leader;
+  }
+  // The result of `step` of `run`, once it is reported.
+  ResultPtr AwaitResult(const RunId& run, const StepPath& step) {
+    ResultPtr found;
+    absl::MutexLock lock(&mutex_);
+    auto there = [this, &run, &step, &found]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
+      for (const Message& message : received_) {
+        const auto* report = std::get_if<Report>(&message);
+        if (report == nullptr || report->run != run) continue;
+        for (const ResultPtr& result : report->results) {
+          if (result->path == step) found = result;
+        }
+      }
+      return found != nullptr;
+    };
+    mutex_.AwaitWithTimeout(absl::Condition(&there), kPatience);
+    return found;
+  }
+
+ private:
+  SystemRandom random_;
+  Incarnation self_;
+  absl::Mutex mutex_;
+  std::map<Address, PeerInfo> peers_ ABSL_GUARDED_BY(mutex_);
+  std::vector<Message> received_ ABSL_GUARDED_BY(mutex_);
+  EventLoop loop_;
+  LinkTable links_;
+  std::thread thread_;
+};
+
+class DaemonTest : public ::testing::Test {
+ protected:
+  DaemonTest() {
+    std::string path = "/tmp/fractos-daemonXXXXXX";  // short, for it holds sockets
+    directory_ = mkdtemp(path.data());
+  }
+  ~DaemonTest() override {
+    if (HasFailure()) std::cerr << Log();
+    fs::remove_all(directory_);
+  }
+
+  std::string Endpoint(uint32_t replica) const {
+    return absl::StrCat("unix:", directory_, "/", replica, ".sock");
+  }
+  std::vector<std::string> Arguments(uint32_t replica) const {
+    return {FRACTOS_BIN_DIR "/fractos-daemon",
+            "--name",
+            "echo",
+            "--replica",
+            absl::StrCat(replica),
+            "--directory",
+            directory_,
+            "--endpoint",
+            Endpoint(replica)};
+  }
+  std::unique_ptr<Program> Start(uint32_t replica, std::vector<std::string> more = {},
+                                 const std::map<std::string, std::string>& environment = {},
+                                 std::vector<std::string> adaptor = {
+                                     FRACTOS_BIN_DIR "/fractos-adaptor", "echo"}) {
+    std::vector<std::string> arguments = Arguments(replica);
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    arguments.push_back("--");
+    arguments.insert(arguments.end(), adaptor.begin(), adaptor.end());
+    return std::make_unique<Program>(arguments, LogFile(), environment);
+  }
+  ClusterView View(uint32_t replicas) const {
+    ClusterView view;
+    view.cluster = kCluster;
+    for (uint32_t i = 0; i < replicas; ++i) view.endpoints.push_back(Endpoint(i));
+    return view;
+  }
+  void Connect(uint32_t replicas) {
+    driver_.links().Learn(View(replicas));
+    for (uint32_t i = 0; i < replicas; ++i) driver_.links().Connect({kCluster, i});
+  }
+  // Hands over a run of one step.
+  RunId HandOverStep(const Address& to, const std::string& operation, const std::string& arguments,
+                     uint32_t replicas = 1) {
+    auto step = std::make_shared<Step>();
+    step->path = "only";
+    step->cluster = kCluster;
+    step->operation = operation;
+    step->arguments = arguments;
+    step->timeout = std::chrono::seconds(10);
+    step->deterministic_so_far = true;
+    auto continuation = std::make_shared<Continuation>();
+    continuation->run = random_.NewId<RunId>();
+    continuation->driver = driver_.self().address;
+    continuation->steps = {step};
+    continuation->clusters = {View(replicas)};
+    HandOver message;
+    message.remaining = std::chrono::seconds(30);
+    message.sender = driver_.self();
+    message.continuation = continuation;
+    driver_.links().Send(to, message);
+    return continuation->run;
+  }
+  std::string LogFile() const { return directory_ + "/log"; }
+  std::string Log() const {
+    std::ifstream file(LogFile());
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+
+  SystemRandom random_;
+  std::string directory_;
+  TestDriver driver_;
+};
+
+// promise: B-32
+TEST_F(DaemonTest, ExecutesWhatIsHandedToItAndReports) {
+  auto daemon = Start(0);
+  Connect(1);
+  std::optional<PeerInfo> leader = driver_.AwaitLeader();
+  ASSERT_TRUE(leader.has_value());
+  EXPECT_THAT(leader->description_json, HasSubstr("identity"));
+  RunId run = HandOverStep(leader->self.address, "copy", R"({"text": "hello"})");
+  ResultPtr result = driver_.AwaitResult(run, "only");
+  ASSERT_NE(result, nullptr);
+  EXPECT_EQ(result->state, ResultState::kSucceeded) << result->failure.message;
+  ASSERT_TRUE(result->value.IsInline());
+  EXPECT_EQ(*result->value.inline_bytes, "hello");
+  EXPECT_EQ(result->executor, leader->self);
+
+  run = HandOverStep(leader->self.address, "fail", R"({"reason": "NoLuck"})");
+  result = driver_.AwaitResult(run, "only");
+  ASSERT_NE(result, nullptr);
+  EXPECT_EQ(result->state, ResultState::kFailed);
+  EXPECT_EQ(result->failure.reason, "NoLuck");
+}
+
+// promise: E-03
+TEST_F(DaemonTest, WhenTheLeaderIsKilledAnotherReplicaTakesOver) {
+  std::vector<std::unique_ptr<Program>> daemons;
+  for (uint32_t i = 0; i < 3; ++i) daemons.push_back(Start(i));
+  Connect(3);
+  uint64_t epoch = 0;
+  for (int round = 0; round < 3; ++round) {
+    std::optional<PeerInfo> leader = driver_.AwaitLeader(epoch + 1);
+    ASSERT_TRUE(leader.has_value());
+    EXPECT_EQ(leader->epoch, epoch + 1);
+    epoch = leader->epoch;
+    RunId run = HandOverStep(leader->self.address, "copy", R"({"text": "x"})", 3);
+    ResultPtr result = driver_.AwaitResult(run, "only");
+    ASSERT_NE(result, nullptr);
+    EXPECT_EQ(result->executor, leader->self);
+    daemons[leader->self.address.replica]->Signal(SIGKILL);
+  }
+}
+
+// promise: T-10
+TEST_F(DaemonTest, SigtermDrainsAndExitsZero) {
+  auto daemon = Start(0);
+  Connect(1);
+  ASSERT_TRUE(driver_.AwaitLeader().has_value());
+  daemon->Signal(SIGTERM);
+  EXPECT_EQ(daemon->Wait(), 0);
+  EXPECT_THAT(Log(), HasSubstr("drained"));
+}
+
+// promise: A-06, A-17
+TEST_F(DaemonTest, TheAdaptorEndsWithItsDaemonAndHasAGroupOfItsOwn) {
+  std::string pid_file = directory_ + "/adaptor.pid";
+  std::string script = absl::StrCat("echo $$ > ", pid_file, ".new; mv ", pid_file, ".new ",
+                                    pid_file, "; exec ", FRACTOS_BIN_DIR, "/fractos-adaptor echo");
+  auto daemon = Start(0, {}, {}, {"/bin/sh", "-c", script});
+  Connect(1);
+  ASSERT_TRUE(driver_.AwaitLeader().has_value());
+  pid_t adaptor = 0;
+  std::ifstream(pid_file) >> adaptor;
+  ASSERT_GT(adaptor, 0);
+  EXPECT_EQ(getpgid(adaptor), adaptor);
+  std::ifstream status(absl::StrCat("/proc/", adaptor, "/status"));
+  std::string text{std::istreambuf_iterator<char>(status), {}};
+  EXPECT_THAT(text, HasSubstr("NoNewPrivs:\t1"));
+  daemon->Signal(SIGKILL);
+  daemon->Wait();
+  // Gone, or a zombie that nobody has waited for yet; hangs if it lives on.
+  while (true) {
+    std::ifstream stat(absl::StrCat("/proc/", adaptor, "/stat"));
+    std::string line;
+    if (!std::getline(stat, line) || line.find(") Z ") != std::string::npos) break;
+    std::this_thread::yield();
+  }
+}
+
+// What the HTTP server at `port` of `host` ("::1" or "127.0.0.1") says to GET `path`.
+std::string Get(const std::string& host, int port, const std::string& path) {
+  bool six = host.find(':') != std::string::npos;
+  UniqueFd fd(socket(six ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in6 address6{};
+  address6.sin6_family = AF_INET6;
+  address6.sin6_port = htons(static_cast<uint16_t>(port));
+  sockaddr_in address4{};
+  address4.sin_family = AF_INET;
+  address4.sin_port = htons(static_cast<uint16_t>(port));
+  inet_pton(AF_INET6, host.c_str(), &address6.sin6_addr);
+  inet_pton(AF_INET, host.c_str(), &address4.sin_addr);
+  int connected = six ? connect(fd.get(), reinterpret_cast<sockaddr*>(&address6), sizeof(address6))
+                      : connect(fd.get(), reinterpret_cast<sockaddr*>(&address4), sizeof(address4));
+  if (connected != 0) return "cannot connect";
+  std::string request = absl::StrCat("GET ", path, " HTTP/1.0\r\nHost: test\r\n\r\n");
+  if (write(fd.get(), request.data(), request.size()) < 0) return "cannot write";
+  std::string answer;
+  char buffer[4096];
+  for (ssize_t got; (got = read(fd.get(), buffer, sizeof(buffer))) > 0;) {
+    answer.append(buffer, static_cast<size_t>(got));
+  }
+  return answer;
+}
+
+// promise: T-09
+TEST_F(DaemonTest, TellsMetricsHealthAndReadinessOverIpv4AndIpv6) {
+  for (const std::string& host : {std::string("[::1]"), std::string("127.0.0.1")}) {
+    fs::remove(LogFile());
+    // An adaptor that describes itself only when it is let.
+    std::string gate = directory_ + "/gate";
+    ASSERT_EQ(mkfifo(gate.c_str(), 0600), 0);
+    std::string script =
+        absl::StrCat("read line < ", gate, "; exec ", FRACTOS_BIN_DIR, "/fractos-adaptor echo");
+    auto daemon = Start(0, {"--http-address", host + ":0"}, {}, {"/bin/sh", "-c", script});
+    Connect(1);
+    // The port is chosen by the kernel and told in the log.
+    std::string marker = "http address=\"" + host + ":";
+    auto deadline = std::chrono::steady_clock::now() + absl::ToChronoSeconds(kPatience);
+    std::string log = Log();
+    while (log.find(marker) == std::string::npos || log.back() != '\n') {
+      ASSERT_LT(std::chrono::steady_clock::now(), deadline);
+      std::this_thread::yield();
+      log = Log();
+    }
+    int port = std::stoi(log.substr(log.find(marker) + marker.size()));
+    std::string bare = host[0] == '[' ? "::1" : host;
+    EXPECT_THAT(Get(bare, port, "/healthz"), HasSubstr(" 200 "));
+    EXPECT_THAT(Get(bare, port, "/readyz"), HasSubstr(" 503 "));
+    EXPECT_THAT(Get(bare, port, "/readyz"), HasSubstr("has not described itself"));
+    std::ofstream(gate) << "go\n";
+    ASSERT_TRUE(driver_.AwaitLeader().has_value());
+    EXPECT_THAT(Get(bare, port, "/readyz"), HasSubstr(" 200 "));
+    std::string metrics = Get(bare, port, "/metrics");
+    EXPECT_THAT(metrics, HasSubstr("fractos_leading{cluster=\"default/echo\"} 1"));
+    EXPECT_THAT(metrics, HasSubstr("fractos_steps_total"));
+    EXPECT_THAT(Get(bare, port, "/secrets"), HasSubstr(" 404 "));
+    driver_.links().Disconnect({kCluster, 0});
+    driver_.Forget();
+    daemon->Signal(SIGKILL);
+    daemon->Wait();
+    fs::remove(gate);
+    fs::remove_all(directory_ + "/clusters");
+  }
+}
+
+#ifdef FRACTOS_FAILPOINTS
+// promise: H-38
+TEST_F(DaemonTest, AFailpointKillsExactlyOneDaemon) {
+  std::string folder = directory_ + "/failpoints";
+  fs::create_directory(folder);
+  auto daemon = Start(0, {}, {{"FRACTOS_FAILPOINT_DIR", folder}});
+  Connect(1);
+  std::optional<PeerInfo> leader = driver_.AwaitLeader();
+  ASSERT_TRUE(leader.has_value());
+  std::ofstream(folder + "/COMMITTED.new") << "on*";
+  fs::rename(folder + "/COMMITTED.new", folder + "/COMMITTED");
+  HandOverStep(leader->self.address, "copy", R"({"text": "x"})");
+  EXPECT_EQ(daemon->Wait(), -SIGKILL);
+  EXPECT_TRUE(fs::exists(folder + "/COMMITTED.taken.default_echo-0"));
+  EXPECT_FALSE(fs::exists(folder + "/COMMITTED"));
+}
+#endif
+
+// --- Bad input ---------------------------------------------------------------------------------
+
+TEST_F(DaemonTest, BadFlagsExitWithTwoAndNameTheFlag) {
+  struct Case {
+    std::vector<std::string> flags;
+    std::string expected;
+  };
+  const Case cases[] = {
+      {{"--name", "Not A Name"}, "--name"},
+      {{"--coordination", "telepathy"}, "--coordination"},
+      {{"--adaptor-options", "[1]"}, "--adaptor-options"},
+      {{"--log-format", "runes"}, "--log-format"},
+      {{"--no-such-flag"}, "--no-such-flag"},
+      {{"--http-address", "nonsense"}, "nonsense"},
+  };
+  for (const Case& bad : cases) {
+    fs::remove(LogFile());
+    std::vector<std::string> arguments = {FRACTOS_BIN_DIR "/fractos-daemon", "--directory",
+                                          directory_, "--endpoint", Endpoint(0)};
+    if (bad.flags[0] != "--name") arguments.insert(arguments.end(), {"--name", "echo"});
+    arguments.insert(arguments.end(), bad.flags.begin(), bad.flags.end());
+    arguments.insert(arguments.end(), {"--", FRACTOS_BIN_DIR "/fractos-adaptor", "echo"});
+    Program daemon(arguments, LogFile());
+    EXPECT_EQ(daemon.Wait(), 2) << bad.expected;
+    EXPECT_THAT(Log(), HasSubstr(bad.expected));
+  }
+}
+
+TEST_F(DaemonTest, AnAdaptorThatDoesNotExistExitsWithTwoAndIsNamed) {
+  auto daemon = Start(0, {}, {}, {"/no/such/adaptor"});
+  EXPECT_EQ(daemon->Wait(), 2);
+  EXPECT_THAT(Log(), HasSubstr("/no/such/adaptor"));
+}
+
+TEST_F(DaemonTest, AnAdaptorThatRefusesItsOptionsExitsWithTwo) {
+  auto daemon = Start(0, {"--adaptor-options", R"({"colour": "red"})"});
+  EXPECT_EQ(daemon->Wait(), 2);
+  EXPECT_THAT(Log(), HasSubstr("colour"));
+}
+
+}  // namespace
+}  // namespace fractos
