@@ -6,6 +6,12 @@
 #include "lib/base/limits.h"
 
 namespace fractos {
+namespace {
+
+// What is asleep waits for the driver's answer, so a lost question is asked again soon.
+constexpr Duration kAskAgain = std::chrono::milliseconds(500);
+
+}  // namespace
 
 absl::string_view StepStateName(StepState state) {
   switch (state) {
@@ -145,7 +151,7 @@ void Core::Impl::TickRun(Event& event, Run& run) {
   if (now >= run.report_due) SendReport(event, run);
   if (now >= run.keepalive_due) SendKeepalive(event, run);
   if (now >= run.fetch_redrive_due) {
-    run.fetch_redrive_due = now + kHoldResend / 4;
+    run.fetch_redrive_due = now + kAskAgain;
     event.Emit(Send{run.driver, FetchRedrive{run.id}});
   }
   for (auto& [id, attempt] : run.attempts) {

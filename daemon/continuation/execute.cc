@@ -86,7 +86,7 @@ void Core::Impl::Accept(Event& event, Run& run, const std::vector<const Candidat
   }
   TakeInputs(run, attempt);
   for (const ResultPtr& input : attempt.inputs) {
-    if (input->state == ResultState::kSucceeded) continue;
+    if (input->state != ResultState::kFailed && input->state != ResultState::kSkipped) continue;
     // Failed and Skipped travel along edges: whoever stands on them is Skipped.
     CommitResult(event, run, attempt, ResultState::kSkipped, Value(),
                  {absl::StrCat("Input", ResultStateName(input->state)),

@@ -39,14 +39,18 @@ void Core::Impl::Forward(Event& event, Run& run, Attempt& attempt) {
   const Step& step = *attempt.step;
   attempt.next.assign(attempt.continuation->steps.begin() + 1, attempt.continuation->steps.end());
   StepPath edge = step.alias();
+  std::vector<StepPtr> successors;
   if (result.state == ResultState::kRefined) {
     const absl::StatusOr<Refinement> refinement = DecodeRefinement(*result.value.inline_bytes);
     const absl::StatusOr<std::vector<StepPtr>> refined = ExpandRefinement(
         step, result.id, *refinement, OwnInputs(attempt), attempt.continuation->signatures);
-    attempt.next.insert(attempt.next.begin(), refined->begin(), refined->end());
+    // What follows the step itself now follows the last refined one, under the same name.
     edge = step.path;
+    successors = SuccessorsOf(edge, *refined);
+    attempt.next.insert(attempt.next.begin(), refined->begin(), refined->end());
+  } else {
+    successors = SuccessorsOf(edge, attempt.next);
   }
-  const std::vector<StepPtr> successors = SuccessorsOf(edge, attempt.next);
   attempt.needs_record = successors.empty();
   for (const StepPtr& successor : successors) {
     if (DriverHandsOver(run, *successor)) {
