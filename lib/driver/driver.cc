@@ -1,5 +1,8 @@
 #include "lib/driver/driver.h"
 
+#include <unistd.h>
+
+#include <cerrno>
 #include <deque>
 #include <map>
 #include <optional>
@@ -14,6 +17,7 @@
 #include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "lib/base/limits.h"
 #include "lib/memory/transfer.h"
 
 namespace fractos {
@@ -370,14 +374,27 @@ class Driver::Impl final : public LinkObserver {
     memory_client_.Pull(
         pull.value, std::string(absl::StripPrefix(endpoint, "unix:")), kPullTimeout,
         [this, id, step = pull.step, size = pull.value.size](absl::StatusOr<UniqueFd> file) {
-          absl::StatusOr<Value> own = file.status();
-          if (file.ok()) own = memory_.StageFile(*std::move(file), size);
+          absl::StatusOr<Value> own = file.ok() ? Stage(*std::move(file), size) : file.status();
           WithRun(id, [this, &step, &own](Run& at, Time now, DriverActions* actions)
                           ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
                             if (own.ok()) own = Own(at, *std::move(own));
                             at.core->Pulled(now, step, std::move(own), actions);
                           });
         });
+  }
+
+  // What is small enough is held with its bytes, wherever it came from: a core that asks for a
+  // refinement, or an output, wants to read it.
+  absl::StatusOr<Value> Stage(UniqueFd file, uint64_t size) {
+    if (size > kMaxInlineValueBytes) return memory_.StageFile(std::move(file), size);
+    std::string bytes(size, '\0');
+    for (size_t got = 0; got < size;) {
+      const ssize_t n = ::pread(file.get(), &bytes[got], size - got, static_cast<off_t>(got));
+      if (n < 0 && errno == EINTR) continue;
+      if (n <= 0) return absl::DataLossError("a value is shorter than its owner said");
+      got += static_cast<size_t>(n);
+    }
+    return memory_.StageInline(std::move(bytes));
   }
 
   // Makes a staged value readable by the daemons, for as long as the run is here.

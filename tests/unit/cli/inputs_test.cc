@@ -29,7 +29,7 @@ spec:
   - {name: write, device: storage, operation: put, arguments: {key: out}, inputs: {data: classify},
      after: [read]}
   onFailure:
-  - {name: tell, device: echo, operation: identity, inputs: {value: read}}
+  - {name: tell, device: echo, operation: identity, inputs: {data: read}}
 )";
 
 constexpr const char* kDevices = R"(apiVersion: fractos.dev/v1alpha1
