@@ -9,6 +9,7 @@
 #include <deque>
 #include <utility>
 
+#include "absl/algorithm/container.h"
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/inlined_vector.h"
@@ -72,11 +73,13 @@ void WriteAll(WorkList work) {
   for (Work& w : work) w.stream->Write(std::move(w.frame));
 }
 
-// This thread's outermost Batch.
+// This thread's outermost Batch. What it gathers is kept here and not in the queues, from where a
+// write that ends meanwhile would take the first half.
+using Gathered = std::vector<std::pair<Address, std::string>>;
 struct BatchState {
   const void* table = nullptr;
   int depth = 0;
-  absl::InlinedVector<Address, 4> touched;
+  Gathered gathered;
 };
 thread_local BatchState batch_state;
 
@@ -192,42 +195,29 @@ class LinkTable::Impl final : public Stream::Owner, public std::enable_shared_fr
 
   void Send(const Address& address, const Message& message) {
     std::string piece = EncodeMessage(message);
+    if (batch_state.table == this) {
+      batch_state.gathered.emplace_back(address, std::move(piece));
+      return;
+    }
     WorkList work;
     {
       absl::MutexLock lock(&mutex_);
-      Peer* peer = FindLocked(address);
-      if (peer == nullptr || shutting_down_ || (peer->links.empty() && peer->endpoint.empty()) ||
-          piece.size() > kMaxPieceBytes || peer->queued_bytes + piece.size() > kMaxQueuedBytes) {
-        ++stats_.messages_dropped;
-        return;
-      }
-      ++stats_.messages_sent;
-      peer->queued_bytes += piece.size();
-      if (!peer->queue.empty() && peer->queue.back().size() + piece.size() <= kMaxPieceBytes) {
-        peer->queue.back() += piece;
-      } else {
-        peer->queue.push_back(std::move(piece));
-      }
-      if (peer->links.empty()) return DialSoonLocked(*peer);
-      if (batch_state.table == this) {
-        auto& touched = batch_state.touched;
-        if (std::find(touched.begin(), touched.end(), address) == touched.end()) {
-          touched.push_back(address);
-        }
-        return;
-      }
-      TakeWorkLocked(*peer, &work);
+      Peer* peer = EnqueueLocked(address, std::move(piece));
+      if (peer != nullptr) TakeWorkLocked(*peer, &work);
     }
     WriteAll(std::move(work));
   }
 
-  void Flush(const absl::InlinedVector<Address, 4>& touched) {
+  void Flush(Gathered gathered) {
     WorkList work;
     {
       absl::MutexLock lock(&mutex_);
-      for (const Address& address : touched) {
-        if (Peer* peer = FindLocked(address); peer != nullptr) TakeWorkLocked(*peer, &work);
+      absl::InlinedVector<Peer*, 4> peers;
+      for (auto& [address, piece] : gathered) {
+        Peer* peer = EnqueueLocked(address, std::move(piece));
+        if (peer != nullptr && !absl::c_linear_search(peers, peer)) peers.push_back(peer);
       }
+      for (Peer* peer : peers) TakeWorkLocked(*peer, &work);
     }
     WriteAll(std::move(work));
   }
@@ -384,6 +374,26 @@ class LinkTable::Impl final : public Stream::Owner, public std::enable_shared_fr
   Peer* FindLocked(const Address& address) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     auto found = peers_.find(address);
     return found == peers_.end() ? nullptr : found->second.get();
+  }
+
+  // Puts a message into the queue for `address`; null if it was dropped.
+  Peer* EnqueueLocked(const Address& address, std::string piece)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    Peer* peer = FindLocked(address);
+    if (peer == nullptr || shutting_down_ || (peer->links.empty() && peer->endpoint.empty()) ||
+        piece.size() > kMaxPieceBytes || peer->queued_bytes + piece.size() > kMaxQueuedBytes) {
+      ++stats_.messages_dropped;
+      return nullptr;
+    }
+    ++stats_.messages_sent;
+    peer->queued_bytes += piece.size();
+    if (!peer->queue.empty() && peer->queue.back().size() + piece.size() <= kMaxPieceBytes) {
+      peer->queue.back() += piece;
+    } else {
+      peer->queue.push_back(std::move(piece));
+    }
+    if (peer->links.empty()) DialSoonLocked(*peer);
+    return peer;
   }
 
   Peer* FindOrAddLocked(const Address& address) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
@@ -666,7 +676,9 @@ LinkTable::Batch::Batch(LinkTable* table) : table_(table) {
 LinkTable::Batch::~Batch() {
   if (--batch_state.depth > 0) return;
   batch_state.table = nullptr;
-  table_->impl_->Flush(std::exchange(batch_state.touched, {}));
+  if (!batch_state.gathered.empty()) {
+    table_->impl_->Flush(std::exchange(batch_state.gathered, {}));
+  }
 }
 
 }  // namespace fractos
