@@ -155,7 +155,9 @@ void Core::Impl::StartNext(Event& event) {
 }
 
 bool Core::Impl::IsHere(const Run& run, const Value& value) const {
-  if (value.IsInline() || value.owner == options_.self) return true;
+  if (value.IsInline()) return true;
+  // Its own may have been released since, when everything that was to read it stood in the record.
+  if (value.owner == options_.self) return run.objects.contains(value.object);
   const auto fetch = run.fetches.find(value.object);
   return fetch != run.fetches.end() && fetch->second.state == Run::FetchState::kHere;
 }
@@ -168,7 +170,6 @@ void Core::Impl::RequestFetch(Event& event, Run& run, const Value& value) {
   if (under_way) return;
   fetch.value = value;
   fetch.state = Run::FetchState::kPending;
-  run.objects.insert(value.object);
   event.Emit(Fetch{run.id, value});
 }
 
@@ -192,6 +193,7 @@ void Core::Impl::Fetched(Time now, const RunId& id, const Value& value, const ab
     return;
   }
   const bool gone = absl::IsNotFound(status) || absl::IsUnavailable(status);
+  if (status.ok()) run->objects.insert(value.object);
   run->fetches[value.object].state = status.ok() ? Run::FetchState::kHere : Run::FetchState::kLost;
   std::vector<Attempt*> waiting;
   for (auto& [key, attempt] : run->attempts) {

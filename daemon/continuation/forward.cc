@@ -57,6 +57,7 @@ void Core::Impl::Forward(Event& event, Run& run, Attempt& attempt) {
       attempt.needs_record = true;
       continue;
     }
+    if (run.pinned.contains(successor->path)) continue;  // it stands in the record already
     HandOver message = MakeHandOver(run, attempt, successor);
     message.edge = edge;
     attempt.outgoing.try_emplace(message.key(), false);

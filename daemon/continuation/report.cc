@@ -78,9 +78,10 @@ void Core::Impl::SendKeepalive(Event& event, Run& run) {
 std::vector<StepPath> Core::Impl::Executing(const Run& run) const {
   std::vector<StepPath> executing;
   for (const auto& [id, attempt] : run.attempts) {
-    if (attempt->state != Attempt::State::kCommitted && attempt->redrive == run.redrive) {
-      executing.push_back(id.first);
-    }
+    if (attempt->state == Attempt::State::kCommitted || attempt->redrive < run.redrive) continue;
+    // What waits for bytes that nobody has is not work.
+    const bool starved = attempt->state == Attempt::State::kFetching && attempt->due != Time();
+    if (!starved) executing.push_back(id.first);
   }
   return executing;
 }
@@ -90,6 +91,7 @@ void Core::Impl::On(Event& event, const Incarnation&, const Recorded& message) {
   if (run == nullptr) return;
   for (const PinnedResult& pinned : message.steps) {
     run->recorded.insert(pinned.id);
+    run->pinned.insert(pinned.step);
     // The driver can hand over from the record now, so nobody needs to hold what led to this step.
     std::vector<EdgeKey> safe;
     holds_.ForEach(run->id, [&pinned, &safe](Hold& hold) {
@@ -136,7 +138,11 @@ void Core::Impl::SettleRedrive(Event& event, Run& run, const Query& query) {
   Pins pins;
   for (const PinnedResult& pinned : query.pinned) pins[pinned.step] = pinned.id;
   run.recorded.clear();
-  for (const PinnedResult& pinned : query.pinned) run.recorded.insert(pinned.id);
+  run.pinned.clear();
+  for (const PinnedResult& pinned : query.pinned) {
+    run.recorded.insert(pinned.id);
+    run.pinned.insert(pinned.step);
+  }
 
   for (auto entry = run.attempts.begin(); entry != run.attempts.end();) {
     Attempt& attempt = *entry->second;

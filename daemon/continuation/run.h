@@ -93,6 +93,7 @@ struct Run {
   std::set<ObjectId> objects;
 
   std::set<ResultId> recorded;  // known to stand in the record
+  std::set<StepPath> pinned;    // and the steps they are of
   std::set<ObjectId> lost;      // to be reported
   Time report_due = Time::max();
   Time keepalive_due = Time::max();

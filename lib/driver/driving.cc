@@ -52,6 +52,7 @@ bool RunCore::Impl::DrivenHere(const Step& step, const ResultPtr& result) const 
 }
 
 bool RunCore::Impl::IsHeld(const EdgeKey& edge) const {
+  if (lost_results_.contains(edge.from)) return false;
   for (const auto& [address, holding] : holdings_) {
     const auto contains = [&edge](const std::vector<EdgeKey>& keys) {
       return std::find(keys.begin(), keys.end(), edge) != keys.end();

@@ -19,7 +19,9 @@ constexpr Duration kWriteInterval = std::chrono::seconds(1);
 void RunCore::Impl::On(Event& event, const Incarnation& from, const Report& message) {
   if (ending_) return;
   for (const StepPath& path : message.executing) {
-    if (!record_.steps.contains(path)) executing_.insert(path);
+    if (record_.steps.contains(path)) continue;
+    executing_.insert(path);
+    Heard(event);
   }
   for (const ResultPtr& result : message.results) {
     reporters_[result->id].insert(from.address);
@@ -34,7 +36,10 @@ void RunCore::Impl::On(Event& event, const Incarnation& from, const Report& mess
   }
   RecordPending(event);
   bool news = false;
-  for (const ObjectId& object : message.lost) news |= lost_objects_.insert(object).second;
+  for (const ObjectId& object : message.lost) {
+    // What was released is missed only by work that the record has overtaken.
+    news |= !released_objects_.contains(object) && lost_objects_.insert(object).second;
+  }
   if (news && !ending_) {
     force_ = true;
     if (recovery_ == Recovery::kNone || recovery_ == Recovery::kWaiting) {
@@ -127,6 +132,7 @@ void RunCore::Impl::Add(Event& event, const ResultPtr& result) {
     return hold.hand_over.step().path == result->path;
   });
   WriteBy(event.now + kWriteInterval);
+  Heard(event);
   if (result->state == ResultState::kRefined && !BuildGraph(event)) return;
   if (result->state == ResultState::kFailed && record_.failed_step.empty()) {
     record_.failed_step = result->path;
@@ -172,6 +178,7 @@ void RunCore::Impl::Acknowledge(Event& event) {
     const auto result = record_.steps.find(step->path);
     if (result == record_.steps.end() || !IsReleasable(step, *result->second)) continue;
     released_.insert(result->second->id);
+    released_objects_.insert(result->second->value.object);
     answers[result->second->value.owner.address].release.push_back(result->second->value.object);
   }
   for (auto& [address, answer] : answers) {

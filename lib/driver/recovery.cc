@@ -193,6 +193,7 @@ void RunCore::Impl::Unrecord(const std::set<StepPath>& lost) {
     const auto entry = record_.steps.find(path);
     if (entry == record_.steps.end()) continue;
     durable_.erase(entry->second->id);
+    lost_results_.insert(entry->second->id);
     own_values_.erase(path);
     record_.steps.erase(entry);
   }

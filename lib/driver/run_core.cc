@@ -70,10 +70,6 @@ void RunCore::Impl::Receive(Event& event, const Incarnation& from, Message messa
         if constexpr (std::is_same_v<Body, Report> || std::is_same_v<Body, Accepted> ||
                       std::is_same_v<Body, Passed> || std::is_same_v<Body, Nack> ||
                       std::is_same_v<Body, Holding> || std::is_same_v<Body, FetchRedrive>) {
-          if constexpr (!std::is_same_v<Body, Holding> && !std::is_same_v<Body, FetchRedrive>) {
-            heard_ = event.now;
-            silences_ = 0;
-          }
           On(event, from, body);
         }
       },

@@ -96,6 +96,12 @@ class RunCore::Impl {
   void On(Event& event, const Incarnation& from, const Nack& message);
 
   // recovery.cc
+  // Somebody works on the run, or it got on. Acknowledgements do not count: a hold that is sent
+  // again every two seconds to somebody who waits in vain is silence.
+  void Heard(Event& event) {
+    heard_ = event.now;
+    silences_ = 0;
+  }
   void Suspect(Event& event);  // something that may have held part of the run is gone
   void Probe(Event& event);
   void On(Event& event, const Incarnation& from, const Holding& message);
@@ -134,6 +140,7 @@ class RunCore::Impl {
   std::vector<ResultPtr> pending_;                   // in the order of arrival: ancestors first
   std::map<ResultId, std::set<Address>> reporters_;  // to be told once it is durable
   std::set<ResultId> released_;
+  std::set<ObjectId> released_objects_;
   std::set<StepPath> executing_;
 
   // Values in the driver's own Memory: results by step.
@@ -152,9 +159,10 @@ class RunCore::Impl {
   bool resuming_ = false;   // nothing is known yet of what the last driver left
   int silences_ = 0;        // in a row
   std::set<ObjectId> lost_objects_;
+  std::set<ResultId> lost_results_;  // un-recorded: who held their values holds nothing
   std::map<Address, BootId> up_;
   std::map<Address, Holding> holdings_;
-  Time heard_;  // of the run, from anybody
+  Time heard_;
 };
 
 }  // namespace fractos
