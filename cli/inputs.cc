@@ -24,14 +24,10 @@ absl::StatusOr<SourceFile> ReadSource(const std::string& name) {
   SourceFile source;
   source.name = name == "-" ? "<stdin>" : name;
   source.folder = name == "-" ? AbsoluteFolderOf("x") : AbsoluteFolderOf(name);
-  // One byte more than allowed, so that the parser can say that it is too long.
+  // Much more than a spec may have: up to here the parser says by how much a file is too long.
+  constexpr size_t kMaxRead = 64 * kMaxSpecBytes;
   const std::string path = name == "-" ? "/dev/stdin" : name;
-  absl::StatusOr<std::string> text = ReadWholeFile(path, kMaxSpecBytes);
-  if (absl::IsResourceExhausted(text.status())) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        source.name, ": the file is longer than ", kMaxSpecBytes / 1024,
-        " KiB, which is the limit; keep data out of the graph and read it with storage.get"));
-  }
+  absl::StatusOr<std::string> text = ReadWholeFile(path, kMaxRead);
   if (!text.ok()) {
     return absl::InvalidArgumentError(absl::StrCat(text.status().message()));
   }

@@ -1,7 +1,9 @@
 // fractosctl: validates, draws, runs and watches TaskGraphs on this machine.
+#include <algorithm>
 #include <iostream>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "CLI/App.hpp"
 #include "CLI/Config.hpp"
@@ -52,6 +54,12 @@ class Commands {
   }
 
   int Main(int argc, char** argv) {
+    // CLI11 would only say that a command is missing.
+    const std::vector<std::string> known = CommandNames();
+    if (argc > 1 && argv[1][0] != '-' &&
+        std::find(known.begin(), known.end(), argv[1]) == known.end()) {
+      return UnknownCommand(argv[1], known);
+    }
     try {
       app_.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
@@ -62,6 +70,22 @@ class Commands {
   }
 
  private:
+  std::vector<std::string> CommandNames() const {
+    std::vector<std::string> names;
+    for (const CLI::App* command : app_.get_subcommands([](const CLI::App*) { return true; })) {
+      names.push_back(command->get_name());
+    }
+    return names;
+  }
+
+  static int UnknownCommand(const std::string& name, const std::vector<std::string>& known) {
+    const std::string near = NearestName(name, known);
+    std::cerr << "fractosctl: there is no command \"" << name << "\""
+              << (near.empty() ? "" : "; did you mean \"" + near + "\"?")
+              << "\nTry `fractosctl --help`.\n";
+    return kExitBadInput;
+  }
+
   void AddShow(CLI::App* command) {
     command->add_option("-o,--output", format_, "How to print the result")
         ->check(CLI::IsMember({"text", "json", "yaml"}))
