@@ -76,6 +76,7 @@ class Core::Impl {
   std::optional<Nack> Refuse(const Incarnation& from, const HandOver& message);
   void Keep(Event& event, Run& run, const Incarnation& from, HandOver message);
   void Renew(Event& event, Run& run, Candidate& candidate, const HandOver& message);
+  void PassOn(Event& event, Run& run, Attempt& attempt, const ResultPtr& old);
   void Fire(Event& event, Run& run, const Candidate& candidate);
   void RaiseRedrive(Event& event, Run& run, uint64_t redrive);
 
@@ -90,6 +91,7 @@ class Core::Impl {
   void StartNext(Event& event);
   void FetchInputs(Event& event, Run& run, Attempt& attempt);
   bool IsHere(const Run& run, const Value& value) const;
+  bool IsLost(const Run& run, const Value& value) const;
   void RequestFetch(Event& event, Run& run, const Value& value);
   void StartExecuting(Event& event, Run& run, Attempt& attempt);
   void Settle(Event& event, Run& run, Attempt& attempt);  // a staged outcome, once R is settled

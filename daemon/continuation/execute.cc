@@ -162,6 +162,12 @@ bool Core::Impl::IsHere(const Run& run, const Value& value) const {
   return fetch != run.fetches.end() && fetch->second.state == Run::FetchState::kHere;
 }
 
+bool Core::Impl::IsLost(const Run& run, const Value& value) const {
+  if (value.IsInline()) return false;
+  const auto fetch = run.fetches.find(value.object);
+  return fetch != run.fetches.end() && fetch->second.state == Run::FetchState::kLost;
+}
+
 void Core::Impl::RequestFetch(Event& event, Run& run, const Value& value) {
   if (IsHere(run, value)) return;
   Run::FetchState& fetch = run.fetches[value.object];

@@ -45,13 +45,6 @@ struct Search {
   }
 };
 
-ResultPtr WithoutInlineBytes(const ResultPtr& result) {
-  if (!result->value.IsInline() || result->state == ResultState::kRefined) return result;
-  auto copy = std::make_shared<StepResult>(*result);
-  copy->value.inline_bytes = nullptr;
-  return copy;
-}
-
 }  // namespace
 
 std::vector<std::vector<const Candidate*>> AgreeingCombinations(
@@ -76,6 +69,13 @@ std::vector<ResultPtr> MergedAncestors(const std::vector<const Candidate*>& chos
     if (candidate->result != nullptr) add(candidate->result);
   }
   return merged;
+}
+
+ResultPtr WithoutInlineBytes(const ResultPtr& result) {
+  if (!result->value.IsInline() || result->state == ResultState::kRefined) return result;
+  auto copy = std::make_shared<StepResult>(*result);
+  copy->value.inline_bytes = nullptr;
+  return copy;
 }
 
 }  // namespace fractos

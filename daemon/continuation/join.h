@@ -21,6 +21,9 @@ std::vector<std::vector<const Candidate*>> AgreeingCombinations(
 // once, without inline bytes. Refinements keep theirs: they are what later steps are made of.
 std::vector<ResultPtr> MergedAncestors(const std::vector<const Candidate*>& chosen);
 
+// `result` as ancestors travel: a value keeps its place but not its bytes, save a refinement's.
+ResultPtr WithoutInlineBytes(const ResultPtr& result);
+
 }  // namespace fractos
 
 #endif  // FRACTOS_DAEMON_CONTINUATION_JOIN_H_

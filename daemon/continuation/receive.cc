@@ -155,23 +155,51 @@ void Core::Impl::Keep(Event& event, Run& run, const Incarnation& from, HandOver 
   run.candidates[key.step].emplace(key.from, std::move(candidate));
 }
 
-// The same result along the same edge once more. It may come from another execution that agreed,
-// and then its bytes live elsewhere; and it may come under a higher redrive epoch, which settles
-// it.
+// The same result along the same edge once more. It may come under a higher redrive epoch, which
+// settles it; and it may come from another execution that agreed, and then its bytes, or those that a
+// refinement took over, live elsewhere: where they were may be gone.
 void Core::Impl::Renew(Event& event, Run& run, Candidate& candidate, const HandOver& message) {
   candidate.redrive = std::max(candidate.redrive, message.redrive);
-  if (candidate.result == nullptr || candidate.result->value == message.result->value) return;
-  candidate.result = message.result;
+  const bool moved =
+      candidate.result != nullptr && !(candidate.result->value == message.result->value);
+  if (moved && IsLost(run, message.result->value)) return;  // old news
+  if (!moved && candidate.step->bound == message.step().bound) return;
+  const ResultPtr old = std::exchange(candidate.result, message.result);
   candidate.ancestors = message.ancestors;
+  candidate.step = message.continuation->steps.front();
+  candidate.continuation = message.continuation;
   for (auto& [id, attempt] : run.attempts) {
     if (id.first != candidate.key.step || attempt->staged.has_value() ||
         attempt->state == Attempt::State::kExecuting ||
-        attempt->state == Attempt::State::kCommitted) {
+        std::find(attempt->edges.begin(), attempt->edges.end(), candidate.key) ==
+            attempt->edges.end()) {
       continue;
     }
+    attempt->step = candidate.step;
+    attempt->continuation = candidate.continuation;
     TakeInputs(run, *attempt);
     if (attempt->state == Attempt::State::kFetching) FetchInputs(event, run, *attempt);
+    if (attempt->state == Attempt::State::kCommitted) PassOn(event, run, *attempt, old);
   }
+}
+
+// A committed result that is its input's value, or a refinement that took it over, speaks of bytes
+// that have moved; those who were told hear of it again.
+void Core::Impl::PassOn(Event& event, Run& run, Attempt& attempt, const ResultPtr& old) {
+  const bool refined = attempt.result->state == ResultState::kRefined;
+  const bool passed = old != nullptr && attempt.result->value.object == old->value.object &&
+                      attempt.result->value.owner == old->value.owner &&
+                      attempt.result->state == ResultState::kSucceeded;
+  if (!refined && !passed) return;
+  if (passed) {
+    for (const ResultPtr& input : attempt.inputs) {
+      if (input->id != old->id) continue;
+      auto result = std::make_shared<StepResult>(*attempt.result);
+      result->value = input->value;
+      attempt.result = std::move(result);
+    }
+  }
+  Forward(event, run, attempt);
 }
 
 void Core::Impl::Fire(Event& event, Run& run, const Candidate& candidate) {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "daemon/continuation/core_impl.h"
+#include "daemon/continuation/join.h"
 #include "lib/base/limits.h"
 
 namespace fractos {
@@ -38,6 +39,12 @@ void Core::Impl::ScheduleReport(Run& run, Time due) {
 void Core::Impl::SendReport(Event& event, Run& run) {
   Report report{run.id, run.redrive, {}, {run.lost.begin(), run.lost.end()}, {}};
   run.lost.clear();
+  // What was made here is said as it stands here: a descendant may still name bytes of an earlier
+  // execution that agreed, on a daemon that is gone.
+  std::map<ResultId, const Attempt*> own;
+  for (const auto& [id, attempt] : run.attempts) {
+    if (attempt->result != nullptr) own[attempt->result->id] = attempt.get();
+  }
   std::set<ResultId> added;
   uint64_t inline_bytes = 0;
   for (auto& [id, attempt] : run.attempts) {
@@ -45,17 +52,16 @@ void Core::Impl::SendReport(Event& event, Run& run) {
     if (attempt->redrive < run.redrive) continue;  // asleep
     for (const ResultPtr& ancestor : attempt->ancestors) {
       if (run.recorded.contains(ancestor->id) || !added.insert(ancestor->id).second) continue;
-      report.results.push_back(ancestor);
+      const auto made_here = own.find(ancestor->id);
+      report.results.push_back(made_here == own.end()
+                                   ? ancestor
+                                   : WithoutInlineBytes(made_here->second->result));
     }
     ResultPtr result = attempt->result;
     // The driver shows small outputs without asking for them.
     const bool wanted = attempt->outgoing.empty() && result->value.size <= kMaxInlineOutputBytes &&
                         inline_bytes + result->value.size <= kMaxReportInlineBytes;
-    if (result->value.IsInline() && result->state != ResultState::kRefined && !wanted) {
-      auto stripped = std::make_shared<StepResult>(*result);
-      stripped->value.inline_bytes = nullptr;
-      result = std::move(stripped);
-    }
+    if (!wanted) result = WithoutInlineBytes(result);
     if (result->value.IsInline()) inline_bytes += result->value.size;
     if (added.insert(result->id).second) report.results.push_back(std::move(result));
   }

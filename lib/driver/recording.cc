@@ -24,6 +24,8 @@ void RunCore::Impl::On(Event& event, const Incarnation& from, const Report& mess
     Heard(event);
   }
   for (const ResultPtr& result : message.results) {
+    // Said by somebody who does not know yet that the bytes are gone.
+    if (!result->value.IsInline() && dead_objects_.contains(result->value.object)) continue;
     reporters_[result->id].insert(from.address);
     const auto known =
         std::find_if(pending_.begin(), pending_.end(),

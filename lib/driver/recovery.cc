@@ -110,17 +110,25 @@ void RunCore::Impl::CheckAnswers(Event& event, bool time_is_up) {
   Raise(event);
 }
 
+bool RunCore::Impl::IsReadable(const StepResult& result) const {
+  if (result.value.IsInline() || result.value.owner == options_.self) return true;
+  if (own_values_.contains(result.path)) return true;
+  return std::any_of(holdings_.begin(), holdings_.end(), [&result](const auto& entry) {
+    const std::vector<ObjectId>& values = entry.second.values;
+    return std::find(values.begin(), values.end(), result.value.object) != values.end();
+  });
+}
+
+// Not merely unanswered: its owner is not there, or is and does not have it.
+bool RunCore::Impl::IsGone(const Value& value) const {
+  const auto up = up_.find(value.owner.address);
+  if (up == up_.end() || up->second != value.owner.boot) return true;
+  return holdings_.contains(value.owner.address);
+}
+
 // Recorded results that something still to be done needs, and whose bytes no live process holds.
 // Taking one away makes others needed, until nothing changes.
 std::set<StepPath> RunCore::Impl::LostResults() const {
-  std::set<ObjectId> available;
-  for (const auto& [address, holding] : holdings_) {
-    available.insert(holding.values.begin(), holding.values.end());
-  }
-  const auto readable = [this, &available](const StepResult& result) {
-    return result.value.IsInline() || result.value.owner == options_.self ||
-           own_values_.contains(result.path) || available.contains(result.value.object);
-  };
   std::set<StepPath> lost;
   bool changed = true;
   while (changed) {
@@ -140,7 +148,7 @@ std::set<StepPath> RunCore::Impl::LostResults() const {
         needed = needed || !record_.steps.contains(next->path) || lost.contains(next->path);
       }
       const bool has_bytes = refined || result->state == ResultState::kSucceeded;
-      if (gone || (needed && has_bytes && !readable(*result))) {
+      if (gone || (needed && has_bytes && !IsReadable(*result))) {
         lost.insert(path);
         changed = true;
       }
@@ -194,6 +202,9 @@ void RunCore::Impl::Unrecord(const std::set<StepPath>& lost) {
     if (entry == record_.steps.end()) continue;
     durable_.erase(entry->second->id);
     lost_results_.insert(entry->second->id);
+    // Others go only because of what they stand on; their bytes will do again.
+    const Value& value = entry->second->value;
+    if (!IsReadable(*entry->second) && IsGone(value)) dead_objects_[value.object] = value.owner;
     own_values_.erase(path);
     record_.steps.erase(entry);
   }

@@ -85,6 +85,7 @@ void RunCore::Impl::LinkUp(Event& event, const Incarnation& peer, uint64_t epoch
   const bool died = known != up_.end() && known->second != peer.boot;
   const bool is_new = known == up_.end() || died;
   up_[peer.address] = peer.boot;
+  std::erase_if(dead_objects_, [&peer](const auto& entry) { return entry.second == peer; });
   if (died) holdings_.erase(peer.address);
   holds_.OnPeer(event.now, peer, new_leader);
   if (died || (epoch > known_epoch && known_epoch != 0)) Suspect(event);

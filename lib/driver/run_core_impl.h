@@ -107,6 +107,8 @@ class RunCore::Impl {
   void On(Event& event, const Incarnation& from, const Holding& message);
   void On(Event& event, const Incarnation& from, const FetchRedrive& message);
   void CheckAnswers(Event& event, bool time_is_up);
+  bool IsReadable(const StepResult& result) const;
+  bool IsGone(const Value& value) const;
   std::set<StepPath> LostResults() const;
   bool EverythingIsHeld() const;
   void Unrecord(const std::set<StepPath>& lost);
@@ -159,6 +161,8 @@ class RunCore::Impl {
   bool resuming_ = false;   // nothing is known yet of what the last driver left
   int silences_ = 0;        // in a row
   std::set<ObjectId> lost_objects_;
+  // Values whose results were un-recorded because nobody has them, until their owner comes back.
+  std::map<ObjectId, Incarnation> dead_objects_;
   std::set<ResultId> lost_results_;  // un-recorded: who held their values holds nothing
   std::map<Address, BootId> up_;
   std::map<Address, Holding> holdings_;
