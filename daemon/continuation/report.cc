@@ -159,7 +159,6 @@ void Core::Impl::SettleRedrive(Event& event, Run& run, const Query& query) {
     // A value that was released and is needed after all has to be made again.
     const bool released = !pinned && attempt.result != nullptr &&
                           attempt.result->value.owner == options_.self &&
-                          !attempt.result->value.IsInline() &&
                           !run.objects.contains(attempt.result->value.object);
     if (agrees && !pointless && !released) {
       attempt.recorded = attempt.result != nullptr && run.recorded.contains(attempt.result->id);

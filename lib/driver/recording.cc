@@ -111,8 +111,7 @@ RunCore::Impl::Verdict RunCore::Impl::Judge(Event& event, const StepResult& resu
     const bool may_come = grown && graph_.Find(std::string(RootStepName(result.path))) != nullptr;
     return may_come ? Verdict::kWait : Verdict::kRefuse;
   }
-  const std::vector<StepPtr>& steps = graph_.steps();
-  if (std::find(steps.begin(), steps.end(), step) == steps.end()) return Verdict::kRefuse;
+  if (!graph_.Contains(*step)) return Verdict::kRefuse;
   std::vector<ResultId> ids;
   for (const StepPath& from : step->Predecessors()) {
     const ResultPtr predecessor = graph_.ResultAlong(*step, from, record_.steps);

@@ -137,6 +137,8 @@ std::set<StepPath> RunCore::Impl::LostResults() const {
       if (lost.contains(path)) continue;
       const StepPtr step = graph_.Find(path);
       if (step == nullptr) continue;  // judged with the refinement it grew from
+      // What an error continuation stands on was recorded before it began and is not done again.
+      if (!graph_.Contains(*step)) continue;
       bool gone = false;
       for (const StepPath& from : step->Predecessors()) {
         const ResultPtr predecessor = graph_.ResultAlong(*step, from, record_.steps);
@@ -239,7 +241,7 @@ void RunCore::Impl::Unrecord(const std::set<StepPath>& lost) {
 
 bool RunCore::Impl::StandsOnNothing(const StepPath& path) const {
   const StepPtr step = graph_.Find(path);
-  if (step == nullptr) return false;
+  if (step == nullptr || !graph_.Contains(*step)) return false;
   const std::vector<StepPath> predecessors = step->Predecessors();
   return std::any_of(predecessors.begin(), predecessors.end(),
                      [this, &step](const StepPath& from) {

@@ -66,6 +66,11 @@ StepPtr RunGraph::Find(const StepPath& path) const {
   return entry == by_path_.end() ? nullptr : entry->second;
 }
 
+bool RunGraph::Contains(const Step& step) const {
+  return std::any_of(steps_.begin(), steps_.end(),
+                     [&step](const StepPtr& one) { return one.get() == &step; });
+}
+
 ResultPtr RunGraph::ResultAlong(const Step& step, const StepPath& from,
                                 const RecordedSteps& recorded) const {
   const auto parent = parent_.find(step.path);

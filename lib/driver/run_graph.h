@@ -29,7 +29,10 @@ class RunGraph {
                                        const RecordedSteps& recorded);
 
   const std::vector<StepPtr>& steps() const { return steps_; }
+  // A step to be done or of the context; null if neither.
   StepPtr Find(const StepPath& path) const;
+  // Whether it is one to be done.
+  bool Contains(const Step& step) const;
 
   // What `recorded` says travels into `step` along the edge from `from`; null if nothing yet.
   ResultPtr ResultAlong(const Step& step, const StepPath& from,

@@ -656,6 +656,20 @@ void World::CheckEnd() {
     Violation(std::string(graph.status().message()));
     return;
   }
+  if (!outcome_.violations.empty()) {
+    // Where it got stuck.
+    std::string stuck = "not recorded, though what they stand on is:";
+    for (const StepPtr& step : graph->steps()) {
+      const std::vector<StepPath> from = step->Predecessors();
+      if (!record.steps.contains(step->path) &&
+          std::all_of(from.begin(), from.end(), [&](const StepPath& one) {
+            return graph->ResultAlong(*step, one, record.steps) != nullptr;
+          })) {
+        absl::StrAppend(&stuck, " ", step->path, "(", step->operation, " on ", step->cluster, ")");
+      }
+    }
+    Violation(stuck);
+  }
   for (const auto& [path, result] : record.steps) {
     const StepPtr step = graph->Find(path);
     if (step == nullptr) continue;  // of the error continuation
