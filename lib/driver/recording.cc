@@ -128,6 +128,7 @@ RunCore::Impl::Verdict RunCore::Impl::Judge(Event& event, const StepResult& resu
 
 void RunCore::Impl::Add(Event& event, const ResultPtr& result) {
   record_.steps[result->path] = result;
+  news_.insert(result->id);
   executing_.erase(result->path);
   holds_.EraseIf(record_.run, [&result](const Hold& hold) {
     return hold.hand_over.step().path == result->path;

@@ -30,6 +30,7 @@ void RunCore::Impl::Probe(Event& event) {
   recovery_ = Recovery::kProbing;
   recovery_due_ = event.now + kAnswerTime;
   holdings_.clear();
+  news_.clear();
   SendToAll(event, MakeQuery(event.now));
 }
 
@@ -48,6 +49,7 @@ void RunCore::Impl::On(Event& event, const Incarnation& from, const Holding& mes
   const auto up = up_.find(from.address);
   if (up != up_.end() && up->second != from.boot) return;  // a dead incarnation's last word
   holdings_[from.address] = message;
+  for (const ObjectId& object : message.values) dead_objects_.erase(object);
   CheckAnswers(event, /*time_is_up=*/false);
 }
 
@@ -113,6 +115,8 @@ void RunCore::Impl::CheckAnswers(Event& event, bool time_is_up) {
 bool RunCore::Impl::IsReadable(const StepResult& result) const {
   if (result.value.IsInline() || result.value.owner == options_.self) return true;
   if (own_values_.contains(result.path)) return true;
+  // An answer that was given before the result was made cannot know of its value.
+  if (news_.contains(result.id)) return true;
   return std::any_of(holdings_.begin(), holdings_.end(), [&result](const auto& entry) {
     const std::vector<ObjectId>& values = entry.second.values;
     return std::find(values.begin(), values.end(), result.value.object) != values.end();

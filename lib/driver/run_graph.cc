@@ -39,10 +39,14 @@ absl::StatusOr<RunGraph> RunGraph::Grow(const std::vector<StepPtr>& steps,
     const absl::StatusOr<Refinement> refinement = DecodeRefinement(*result.value.inline_bytes);
     if (!refinement.ok()) return refinement.status();
     std::vector<BoundInput> own;
+    bool complete = true;
     for (const InputEdge& edge : step->inputs) {
       const ResultPtr input = graph.ResultAlong(*step, edge.from, recorded);
+      complete = complete && input != nullptr;
       if (input != nullptr) own.push_back({edge.input, input->value, edge.passed});
     }
+    // A predecessor's refinement has yet to be fetched; until then this one cannot grow either.
+    if (!complete) continue;
     own.insert(own.end(), step->bound.begin(), step->bound.end());
     absl::StatusOr<std::vector<StepPtr>> refined =
         ExpandRefinement(*step, result.id, *refinement, own, signatures);
