@@ -113,6 +113,7 @@ void RunCore::Impl::CheckAnswers(Event& event, bool time_is_up) {
 }
 
 bool RunCore::Impl::IsReadable(const StepResult& result) const {
+  if (result.value.object.IsNone()) return true;  // Failed and Skipped have no bytes
   if (result.value.IsInline() || result.value.owner == options_.self) return true;
   if (own_values_.contains(result.path)) return true;
   // An answer that was given before the result was made cannot know of its value.
