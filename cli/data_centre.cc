@@ -67,9 +67,9 @@ void Roll::OnPeer(const PeerInfo& peer) {
   peers_[peer.self.address] = peer;
 }
 
-void Roll::OnPeerLost(const Address& peer) {
+bool Roll::OnPeerLost(const Address& peer) {
   const absl::MutexLock lock(&mu_);
-  peers_.erase(peer);
+  return peers_.erase(peer) > 0;
 }
 
 void Roll::Fail(const absl::Status& why) {

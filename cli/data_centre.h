@@ -45,7 +45,8 @@ absl::StatusOr<std::vector<ClusterView>> LayOut(const std::vector<PlacedCluster>
 class Roll {
  public:
   void OnPeer(const PeerInfo& peer);
-  void OnPeerLost(const Address& peer);
+  // Whether there had been a Link at all: a daemon that is still starting is told of as lost, too.
+  bool OnPeerLost(const Address& peer);
   // Ends AwaitLeaders with this error.
   void Fail(const absl::Status& why);
 
@@ -93,7 +94,7 @@ class DataCentre {
   absl::Status Start(const std::vector<PlacedCluster>& clusters);
   std::vector<ClusterView> views() const { return views_; }
 
-  // A Link to a daemon was lost. Called on `loop`'s thread.
+  // A Link that there was to a daemon broke. Called on `loop`'s thread.
   void OnPeerLost(const Address& peer);
 
   std::vector<ReplicaState> replicas() const;

@@ -30,8 +30,9 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Open(const std::string& driver
   Session* const self = session.get();
   options.on_peer = [self](const PeerInfo& peer) { self->roll_.OnPeer(peer); };
   options.on_peer_lost = [self](const Address& peer) {
-    self->roll_.OnPeerLost(peer);
-    if (self->centre_ != nullptr) self->centre_->OnPeerLost(peer);
+    // One that could not be reached yet may only be slow to start.
+    const bool broke = self->roll_.OnPeerLost(peer);
+    if (broke && self->centre_ != nullptr) self->centre_->OnPeerLost(peer);
   };
   absl::StatusOr<std::unique_ptr<Driver>> driver = Driver::Create(
       &session->loop_, std::move(options), store, &session->clock_, &session->random_);
