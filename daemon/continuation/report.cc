@@ -85,6 +85,7 @@ std::vector<StepPath> Core::Impl::Executing(const Run& run) const {
   std::vector<StepPath> executing;
   for (const auto& [id, attempt] : run.attempts) {
     if (attempt->state == Attempt::State::kCommitted || attempt->redrive < run.redrive) continue;
+    if (IsFenced(*attempt)) continue;  // whatever it does will not count
     // What waits for bytes that nobody has is not work.
     const bool starved = attempt->state == Attempt::State::kFetching && attempt->due != Time();
     if (!starved) executing.push_back(id.first);
@@ -162,6 +163,7 @@ void Core::Impl::SettleRedrive(Event& event, Run& run, const Query& query) {
                           !run.objects.contains(attempt.result->value.object);
     if (agrees && !pointless && !released) {
       attempt.recorded = attempt.result != nullptr && run.recorded.contains(attempt.result->id);
+      attempt.refused = false;  // by a record that has since lost what disagreed
       ++entry;
       continue;
     }
@@ -201,7 +203,15 @@ void Core::Impl::SettleRedrive(Event& event, Run& run, const Query& query) {
 
 Holding Core::Impl::Holdings(const Run& run) {
   Holding holding{run.id, run.redrive, {}, {}, {}, {}};
+  const auto is_fenced = [this](const Attempt& attempt) {
+    return attempt.state != Attempt::State::kCommitted && IsFenced(attempt);
+  };
+  std::set<StepPath> fenced;
   for (const auto& [id, attempt] : run.attempts) {
+    if (is_fenced(*attempt)) {
+      fenced.insert(id.first);
+      continue;
+    }
     holding.attempts.push_back({id.first, id.second, attempt->state != Attempt::State::kCommitted});
     if (attempt->result != nullptr && attempt->result->value.owner == options_.self &&
         run.objects.contains(attempt->result->value.object)) {
@@ -210,6 +220,7 @@ Holding Core::Impl::Holdings(const Run& run) {
   }
   holds_.ForEach(run.id, [&holding](Hold& hold) { holding.holds.push_back(hold.hand_over.key()); });
   for (const auto& [step, candidates] : run.candidates) {
+    if (fenced.contains(step)) continue;
     for (const auto& [from, candidate] : candidates) holding.candidates.push_back(candidate.key);
   }
   return holding;

@@ -134,6 +134,12 @@ bool RunCore::Impl::IsGone(const Value& value) const {
 // Recorded results that something still to be done needs, and whose bytes no live process holds.
 // Taking one away makes others needed, until nothing changes.
 std::set<StepPath> RunCore::Impl::LostResults() const {
+  // What refined steps took over from the step that refined is needed as long as they are not done.
+  std::set<ObjectId> taken_over;
+  for (const StepPtr& step : graph_.steps()) {
+    if (record_.steps.contains(step->path)) continue;
+    for (const BoundInput& bound : step->bound) taken_over.insert(bound.value.object);
+  }
   std::set<StepPath> lost;
   bool changed = true;
   while (changed) {
@@ -150,7 +156,8 @@ std::set<StepPath> RunCore::Impl::LostResults() const {
         gone = gone || (predecessor != nullptr && lost.contains(predecessor->path));
       }
       const bool refined = result->state == ResultState::kRefined;
-      bool needed = IsOutput(*result) || (refined && !result->value.IsInline());
+      bool needed = IsOutput(*result) || (refined && !result->value.IsInline()) ||
+                    taken_over.contains(result->value.object);
       for (const StepPtr& next : graph_.SuccessorsOf(*step, refined)) {
         needed = needed || !record_.steps.contains(next->path) || lost.contains(next->path);
       }
