@@ -41,12 +41,12 @@ spec:
 )";
 
 TEST(InputsTest, WithoutDevicesTheDataCentreOfTheAdaptorsThatShipIsUsed) {
-  const Inputs inputs = ParseInputs({{"g.yaml", kGraph, "/here"}}, "/home/me");
+  const Inputs inputs = ParseInputs({{"g.yaml", kGraph, "/here"}}, "/mine");
   ASSERT_THAT(inputs.diagnostics, IsEmpty()) << FormatDiagnostics(inputs.diagnostics);
   EXPECT_TRUE(inputs.default_clusters);
   ASSERT_THAT(inputs.clusters, SizeIs(4));
   EXPECT_EQ(inputs.clusters[0].cluster.FullName(), "default/storage");
-  EXPECT_EQ(inputs.clusters[0].cluster.adaptor.options, R"({"root":"/home/me/storage"})");
+  EXPECT_EQ(inputs.clusters[0].cluster.adaptor.options, R"({"root":"/mine/storage"})");
   EXPECT_THAT(CheckGraph(inputs.graphs[0], inputs, {}), IsEmpty());
 }
 
@@ -60,7 +60,7 @@ TEST(InputsTest, EveryAdaptorThatShipsHasADescriptionThatCanBeRead) {
 
 TEST(InputsTest, OwnDevicesReplaceTheDefaultAndStartInTheirFilesFolder) {
   const Inputs inputs =
-      ParseInputs({{"g.yaml", kGraph, "/here"}, {"d.yaml", kDevices, "/there"}}, "/home/me");
+      ParseInputs({{"g.yaml", kGraph, "/here"}, {"d.yaml", kDevices, "/there"}}, "/mine");
   ASSERT_THAT(inputs.diagnostics, IsEmpty()) << FormatDiagnostics(inputs.diagnostics);
   EXPECT_FALSE(inputs.default_clusters);
   ASSERT_THAT(inputs.clusters, SizeIs(1));
@@ -71,7 +71,7 @@ TEST(InputsTest, OwnDevicesReplaceTheDefaultAndStartInTheirFilesFolder) {
 
 TEST(InputsTest, ADeviceInTwoFilesIsRefused) {
   const Inputs inputs =
-      ParseInputs({{"a.yaml", kDevices, "/a"}, {"b.yaml", kDevices, "/b"}}, "/home/me");
+      ParseInputs({{"a.yaml", kDevices, "/a"}, {"b.yaml", kDevices, "/b"}}, "/mine");
   ASSERT_THAT(inputs.diagnostics, SizeIs(1));
   EXPECT_THAT(inputs.diagnostics[0].ToString(), HasSubstr("stands in a.yaml too"));
 }
