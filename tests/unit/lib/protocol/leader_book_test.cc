@@ -1,0 +1,128 @@
+#include "lib/protocol/leader_book.h"
+
+#include <gtest/gtest.h>
+
+namespace fractos {
+namespace {
+
+const std::string kCluster = "default/a";
+
+ClusterView View(uint32_t leader, uint64_t epoch, size_t replicas = 3) {
+  ClusterView view{kCluster, {}, leader, epoch};
+  for (size_t i = 0; i < replicas; ++i) view.endpoints.push_back("unix:/" + std::to_string(i));
+  return view;
+}
+
+Address Replica(uint32_t replica) { return {kCluster, replica}; }
+
+TEST(LeaderBookTest, KnowsNobodyOfAnUnknownCluster) {
+  LeaderBook book;
+  EXPECT_FALSE(book.LeaderOf(kCluster).has_value());
+  EXPECT_EQ(book.EpochOf(kCluster), 0u);
+  EXPECT_TRUE(book.Views({kCluster}).empty());
+  EXPECT_FALSE(book.SawLeader(Replica(1), 5));
+  book.SawEpoch(kCluster, 5);
+  EXPECT_EQ(book.EpochOf(kCluster), 0u);
+  book.SawFollower(Replica(0), Replica(1));
+  book.Lost(Replica(0));
+  EXPECT_FALSE(book.LeaderOf(kCluster).has_value());
+}
+
+TEST(LeaderBookTest, LearnsWhatIsNew) {
+  LeaderBook book;
+  EXPECT_TRUE(book.Learn(View(1, 4)));
+  EXPECT_EQ(book.LeaderOf(kCluster), Replica(1));
+  EXPECT_EQ(book.EpochOf(kCluster), 4u);
+  EXPECT_FALSE(book.Learn(View(1, 4))) << "its endpoints are known";
+  EXPECT_TRUE(book.Learn(View(1, 4, 2))) << "its endpoints changed";
+}
+
+TEST(LeaderBookTest, BelievesANewerEpochOnly) {
+  LeaderBook book;
+  book.Learn(View(1, 4));
+  book.Learn(View(2, 4));
+  EXPECT_EQ(book.LeaderOf(kCluster), Replica(1)) << "the same epoch is no news";
+  book.Learn(View(0, 3));
+  EXPECT_EQ(book.LeaderOf(kCluster), Replica(1));
+  book.Learn(View(2, 5));
+  EXPECT_EQ(book.LeaderOf(kCluster), Replica(2));
+  EXPECT_EQ(book.EpochOf(kCluster), 5u);
+}
+
+TEST(LeaderBookTest, TakesALeaderAtItsWordUnlessOutdated) {
+  LeaderBook book;
+  book.Learn(View(1, 4));
+  EXPECT_FALSE(book.SawLeader(Replica(2), 0)) << "it does not claim to lead";
+  EXPECT_FALSE(book.SawLeader(Replica(2), 3)) << "it led once";
+  EXPECT_EQ(book.LeaderOf(kCluster), Replica(1));
+  EXPECT_TRUE(book.SawLeader(Replica(2), 5));
+  EXPECT_EQ(book.LeaderOf(kCluster), Replica(2));
+  EXPECT_FALSE(book.SawLeader(Replica(2), 5)) << "nothing new";
+}
+
+// promise: H-27
+TEST(LeaderBookTest, TurnsToWhomAFollowerNames) {
+  LeaderBook book;
+  book.Learn(View(0, 4));
+  book.SawFollower(Replica(0), Replica(2));
+  EXPECT_EQ(book.LeaderOf(kCluster), Replica(2));
+  book.SawFollower(Replica(0), Replica(1));
+  EXPECT_EQ(book.LeaderOf(kCluster), Replica(2)) << "that one was not asked last";
+}
+
+TEST(LeaderBookTest, TriesTheNextReplicaWhenTheHintIsOfNoUse) {
+  for (const Address& hint : {Address(), Replica(0), Replica(3), Address{"default/other", 2}}) {
+    LeaderBook book;
+    book.Learn(View(0, 4));
+    book.SawFollower(Replica(0), hint);
+    EXPECT_EQ(book.LeaderOf(kCluster), Replica(1)) << hint;
+  }
+}
+
+TEST(LeaderBookTest, GoesRoundThroughAllReplicas) {
+  LeaderBook book;
+  book.Learn(View(1, 4));
+  book.Lost(Replica(0));
+  EXPECT_EQ(book.LeaderOf(kCluster), Replica(1)) << "somebody else was lost";
+  book.Lost(Replica(1));
+  EXPECT_EQ(book.LeaderOf(kCluster), Replica(2));
+  book.Lost(Replica(2));
+  EXPECT_EQ(book.LeaderOf(kCluster), Replica(0));
+}
+
+TEST(LeaderBookTest, EpochsOnlyGrow) {
+  LeaderBook book;
+  book.Learn(View(1, 4));
+  book.SawEpoch(kCluster, 9);
+  EXPECT_EQ(book.EpochOf(kCluster), 9u);
+  book.SawEpoch(kCluster, 8);
+  EXPECT_EQ(book.EpochOf(kCluster), 9u);
+  EXPECT_FALSE(book.SawLeader(Replica(2), 8));
+}
+
+// What peers say is hostile: nobody may make a daemon ask a replica that there is not.
+TEST(LeaderBookTest, NeverNamesAReplicaThatThereIsNot) {
+  LeaderBook book;
+  EXPECT_FALSE(book.Learn({kCluster, {}, 0, 1})) << "a cluster without replicas";
+  EXPECT_FALSE(book.LeaderOf(kCluster).has_value());
+  book.Learn(View(2, 4));
+  book.Learn(View(2, 4, 2));
+  EXPECT_LT(book.LeaderOf(kCluster)->replica, 2u) << "the cluster shrank";
+  EXPECT_FALSE(book.SawLeader(Replica(2), 9));
+  EXPECT_LT(book.LeaderOf(kCluster)->replica, 2u);
+  LeaderBook fresh;
+  fresh.Learn(View(7, 4, 2));
+  EXPECT_LT(fresh.LeaderOf(kCluster)->replica, 2u) << "the first word of a cluster";
+}
+
+TEST(LeaderBookTest, HandsOnWhatIsKnownOfThoseAskedFor) {
+  LeaderBook book;
+  book.Learn(View(1, 4));
+  book.SawLeader(Replica(2), 6);
+  const std::vector<ClusterView> views = book.Views({"default/unknown", kCluster});
+  ASSERT_EQ(views.size(), 1u);
+  EXPECT_EQ(views[0], View(2, 6));
+}
+
+}  // namespace
+}  // namespace fractos
