@@ -12,12 +12,11 @@
 # been done.
 set -euo pipefail
 
-# libopencv-dev is large (421 packages), but alone brings the file that CMake finds OpenCV by.
 build=(g++ make cmake ninja-build pkg-config python3 git
        libgrpc++-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev libabsl-dev
        libyaml-cpp-dev nlohmann-json3-dev libcli11-dev libspdlog-dev libre2-dev libssl-dev
        prometheus-cpp-dev libcpp-httplib-dev
-       libopencv-dev libstb-dev libboost-dev
+       libopencv-core-dev libopencv-imgproc-dev libopencv-dnn-dev libstb-dev libboost-dev
        libgtest-dev libgmock-dev)
 checks=(clang clang-tidy clang-format ccache mold graphviz)
 
