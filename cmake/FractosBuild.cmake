@@ -23,6 +23,13 @@ target_compile_definitions(fractos_options INTERFACE
   FRACTOS_VERSION="${PROJECT_VERSION}"
   $<$<BOOL:${FRACTOS_FAILPOINTS}>:FRACTOS_FAILPOINTS>)
 
+# What every program and every test links on top of what it names.
+set(FRACTOS_EXECUTABLE_DEPS fractos_options)
+if(CMAKE_CXX_FLAGS MATCHES "-fsanitize=thread")
+  add_library(fractos_thread_sanitizer OBJECT tests/sanitizers/thread_sanitizer.cc)
+  list(APPEND FRACTOS_EXECUTABLE_DEPS fractos_thread_sanitizer)
+endif()
+
 # fractos_library(base SOURCES a.cc b.cc DEPS absl::status): the static library of one folder.
 # The name is the folder's path with underscores; a folder with headers only names no sources.
 function(fractos_library name)
@@ -44,7 +51,7 @@ add_custom_target(programs)
 function(fractos_program name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
-  target_link_libraries(${name} PRIVATE fractos_options ${ARG_DEPS})
+  target_link_libraries(${name} PRIVATE ${FRACTOS_EXECUTABLE_DEPS} ${ARG_DEPS})
   file(RELATIVE_PATH folder ${CMAKE_SOURCE_DIR} ${CMAKE_CURRENT_SOURCE_DIR})
   if(NOT folder MATCHES "^(bench|tests)")
     add_dependencies(programs ${name})
@@ -61,7 +68,7 @@ add_custom_target(tests_sim)
 function(fractos_test name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;LABELS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
-  target_link_libraries(${name} PRIVATE fractos_options ${ARG_DEPS} GTest::gmock GTest::gtest_main)
+  target_link_libraries(${name} PRIVATE ${FRACTOS_EXECUTABLE_DEPS} ${ARG_DEPS} GTest::gmock GTest::gtest_main)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   target_compile_definitions(${name} PRIVATE FRACTOS_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
                                              FRACTOS_BIN_DIR="${CMAKE_BINARY_DIR}/bin")
