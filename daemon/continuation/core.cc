@@ -84,6 +84,7 @@ void Core::Impl::Lead(Time now, uint64_t epoch, Actions* actions) {
 }
 
 void Core::Impl::Follow(Time now, const Address& leader, uint64_t epoch, Actions* actions) {
+  if (epoch != 0 && epoch < epoch_) return;  // old news, overtaken on its way
   Event event{now, actions};
   leads_ = false;
   leader_ = leader;
@@ -157,8 +158,9 @@ void Core::Impl::TickRun(Event& event, Run& run) {
   for (auto& [id, attempt] : run.attempts) {
     if (attempt->due == Time() || now < attempt->due) continue;
     attempt->due = Time();
-    if (attempt->state == Attempt::State::kBackoff) Queue(event, *attempt);
-    if (attempt->state == Attempt::State::kFetching) FetchInputs(event, run, *attempt);
+    if (attempt->state == Attempt::State::kBackoff || attempt->state == Attempt::State::kStarved) {
+      Queue(event, *attempt);
+    }
   }
   // Whatever was not due yet has to be looked at again.
   Time next = std::min({run.expired ? run.deadline + kValueGrace : run.deadline, run.report_due,

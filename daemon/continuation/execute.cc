@@ -213,6 +213,9 @@ void Core::Impl::Fetched(Time now, const RunId& id, const Value& value, const ab
     if (status.ok()) {
       FetchInputs(event, *run, *attempt);
     } else if (gone) {
+      // Its turn goes to others: one of them may be what makes these bytes again.
+      Leave(event, *attempt);
+      attempt->state = Attempt::State::kStarved;
       attempt->due = now + kLostValueRetry;
       Arm(*run, attempt->due);
       run->lost.insert(value.object);

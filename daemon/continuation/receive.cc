@@ -179,6 +179,11 @@ void Core::Impl::Renew(Event& event, Run& run, Candidate& candidate, const HandO
     attempt->continuation = candidate.continuation;
     TakeInputs(run, *attempt);
     if (attempt->state == Attempt::State::kFetching) FetchInputs(event, run, *attempt);
+    if (attempt->state == Attempt::State::kStarved) {
+      attempt->due = Time();
+      Queue(event, *attempt);
+      StartNext(event);
+    }
     if (attempt->state == Attempt::State::kCommitted) PassOn(event, run, *attempt, old);
   }
 }

@@ -86,9 +86,8 @@ std::vector<StepPath> Core::Impl::Executing(const Run& run) const {
   for (const auto& [id, attempt] : run.attempts) {
     if (attempt->state == Attempt::State::kCommitted || attempt->redrive < run.redrive) continue;
     if (IsFenced(*attempt)) continue;  // whatever it does will not count
-    // What waits for bytes that nobody has is not work.
-    const bool starved = attempt->state == Attempt::State::kFetching && attempt->due != Time();
-    if (!starved) executing.push_back(id.first);
+    if (attempt->state == Attempt::State::kStarved) continue;  // waiting in vain is not work
+    executing.push_back(id.first);
   }
   return executing;
 }

@@ -36,6 +36,7 @@ struct Attempt {
     kQueued,     // accepted, waiting for its turn
     kFetching,   // its turn; inputs are on their way
     kExecuting,  // the adaptor has it
+    kStarved,    // nobody has the bytes of an input; it gave up its turn until somebody may
     kBackoff,    // failed, to be tried again
     kStaged,     // answered, but its redrive epoch is not settled
     kFenced,     // an effect whose daemon stopped leading before it committed

@@ -252,7 +252,7 @@ void RunCore::Impl::Pulled(Event& event, const StepPath& path, absl::StatusOr<Va
         std::find_if(pending_.begin(), pending_.end(),
                      [&path](const ResultPtr& result) { return result->path == path; });
     if (waiting != pending_.end()) pending_.erase(waiting);
-    if (recorded != record_.steps.end()) lost_objects_.insert(recorded->second->value.object);
+    if (recorded != record_.steps.end()) unreadable_.insert(recorded->second->value.object);
     force_ = true;
     if (recovery_ == Recovery::kProbing) {
       CheckAnswers(event, /*time_is_up=*/false);

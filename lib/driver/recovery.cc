@@ -31,6 +31,7 @@ void RunCore::Impl::Probe(Event& event) {
   recovery_due_ = event.now + kAnswerTime;
   holdings_.clear();
   news_.clear();
+  unreadable_.clear();
   SendToAll(event, MakeQuery(event.now));
 }
 
@@ -116,6 +117,7 @@ bool RunCore::Impl::IsReadable(const StepResult& result) const {
   if (result.value.object.IsNone()) return true;  // Failed and Skipped have no bytes
   if (result.value.IsInline() || result.value.owner == options_.self) return true;
   if (own_values_.contains(result.path)) return true;
+  if (unreadable_.contains(result.value.object)) return false;
   // An answer that was given before the result was made cannot know of its value.
   if (news_.contains(result.id)) return true;
   return std::any_of(holdings_.begin(), holdings_.end(), [&result](const auto& entry) {

@@ -7,9 +7,8 @@ namespace fractos {
 bool LeaderBook::Learn(const ClusterView& view) {
   if (view.endpoints.empty()) return false;
   auto [entry, is_new] = views_.try_emplace(view.cluster, view);
-  if (is_new) return true;
   ClusterView& known = entry->second;
-  const bool moved = known.endpoints != view.endpoints;
+  const bool moved = is_new || known.endpoints != view.endpoints;
   known.endpoints = view.endpoints;
   if (view.epoch > known.epoch) {
     known.epoch = view.epoch;
@@ -26,13 +25,17 @@ bool LeaderBook::SawLeader(const Address& peer, uint64_t epoch) {
   const bool news = epoch > entry->second.epoch || entry->second.leader != peer.replica;
   entry->second.epoch = epoch;
   entry->second.leader = peer.replica;
+  refusals_.erase(peer.cluster);
   return news;
 }
 
 void LeaderBook::SawFollower(const Address& peer, const Address& hint) {
   const auto entry = views_.find(peer.cluster);
   if (entry == views_.end() || entry->second.leader != peer.replica) return;
-  if (hint.cluster == peer.cluster && hint.replica != peer.replica &&
+  // Followers may point at each other for ever; every other round asks each in turn.
+  const size_t replicas = entry->second.endpoints.size();
+  const bool trust_hints = (refusals_[peer.cluster]++ / replicas) % 2 == 0;
+  if (trust_hints && hint.cluster == peer.cluster && hint.replica != peer.replica &&
       hint.replica < entry->second.endpoints.size()) {
     entry->second.leader = hint.replica;
   } else {

@@ -43,6 +43,7 @@ class LeaderBook {
   void TryNext(const std::string& cluster, uint32_t after);
 
   std::map<std::string, ClusterView> views_;
+  std::map<std::string, size_t> refusals_;  // in a row
 };
 
 }  // namespace fractos
