@@ -61,6 +61,11 @@ asan tsan: | have-deps
 demo: build ## run both applications on real data, and Centralized beside
 	@tools/demo.py build/release/bin
 
+.PHONY: kill
+kill: build/dev/build.ninja | have-deps ## kill -9 daemons and fractosctl under 369 runs; writes docs/results/
+	@ninja -C build/dev -j$(JOBS) --quiet programs
+	@python3 tests/kill/campaign.py --bin build/dev/bin --output docs/results
+
 .PHONY: bench
 bench: build ## measure; writes bench/results/latest.json
 	@ninja -C build/release -j$(JOBS) --quiet fractos-bench
