@@ -93,7 +93,8 @@ void RunCore::Impl::CheckAnswers(Event& event, bool time_is_up) {
   const std::set<StepPath> lost = LostResults();
   for (const auto& [path, result] : record_.steps) {
     if (result->state != ResultState::kRefined || result->value.IsInline()) continue;
-    if (lost.contains(path)) continue;
+    // What grew from a refinement whose own bytes are still missing is judged after it.
+    if (lost.contains(path) || graph_.Find(path) == nullptr) continue;
     pulling = true;
     if (pulling_.insert(path).second) event.Emit(PullValue{path, result->value});
   }
@@ -225,7 +226,7 @@ void RunCore::Impl::Unrecord(const std::set<StepPath>& lost) {
     record_.steps.erase(entry);
   }
   // What grew from a refinement goes with it, and what stood on what is gone.
-  bool changed = !lost.empty();
+  bool changed = true;
   while (changed) {
     changed = false;
     for (auto entry = record_.steps.begin(); entry != record_.steps.end();) {
