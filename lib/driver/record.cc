@@ -153,6 +153,7 @@ RunRecord RecordFrom(const Json& json) {
   record.end_us = json.at("endMicroseconds").get<int64_t>();
   record.failure = FailureFrom(json.at("failure"));
   record.failed_step = json.at("failedStep").get<std::string>();
+  record.outputs = json.at("outputs").get<std::map<std::string, StepPath>>();
   for (const auto& [path, result] : json.at("steps").items()) {
     record.steps.emplace(path, ResultFrom(path, result));
   }
@@ -185,6 +186,7 @@ std::string EncodeRecord(const RunRecord& record) {
                      {"endMicroseconds", record.end_us},
                      {"failure", ToJson(record.failure)},
                      {"failedStep", record.failed_step},
+                     {"outputs", record.outputs},
                      {"steps", std::move(steps)}};
   // What an adaptor says need not be UTF-8; a record must not be lost over it.
   return json.dump(1, ' ', false, Json::error_handler_t::replace);

@@ -30,7 +30,10 @@ struct RunRecord {
   int64_t end_us = 0;
   Failure failure;  // why it is Failing or Failed
   StepPath failed_step;
-  std::map<StepPath, ResultPtr> steps;  // without inline bytes, refinements excepted
+  std::map<StepPath, ResultPtr> steps;  // bytes only of small outputs
+  // Set with the end: under which path each output stands in `steps`. A sink that refined has its
+  // value under a path that only the refinement's bytes could tell.
+  std::map<std::string, StepPath> outputs;
 };
 
 bool IsEnd(RunPhase phase);

@@ -280,14 +280,21 @@ void RunCore::Impl::Pulled(Event& event, const StepPath& path, absl::StatusOr<Va
   Flush(event);
 }
 
-std::vector<RunCore::Output> RunCore::Impl::outputs() const {
-  std::vector<Output> outputs;
+std::vector<StepPath> RunCore::Impl::AllSinks() const {
   std::vector<StepPath> sinks = plan_.Sinks();
   const std::vector<StepPath> failure_sinks = plan_.FailureSinks();
   sinks.insert(sinks.end(), failure_sinks.begin(), failure_sinks.end());
-  for (const StepPath& sink : sinks) {
-    const ResultPtr result = graph_.Terminal(sink, record_.steps);
-    if (result != nullptr) outputs.push_back({sink, result->state, result->value});
+  return sinks;
+}
+
+std::vector<RunCore::Output> RunCore::Impl::outputs() const {
+  std::vector<Output> outputs;
+  for (const StepPath& sink : AllSinks()) {
+    const auto path = record_.outputs.find(sink);
+    if (path == record_.outputs.end()) continue;
+    const auto result = record_.steps.find(path->second);
+    if (result == record_.steps.end()) continue;
+    outputs.push_back({sink, result->second->state, result->second->value});
   }
   return outputs;
 }

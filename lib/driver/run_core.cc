@@ -220,6 +220,10 @@ void RunCore::Impl::Written(Event& event, const absl::Status& status) {
 void RunCore::Impl::Finish(Event& event, RunPhase phase) {
   record_.phase = phase;
   record_.end_us = Micros(event.now);
+  for (const StepPath& sink : AllSinks()) {
+    const ResultPtr result = graph_.Terminal(sink, record_.steps);
+    if (result != nullptr) record_.outputs[sink] = result->path;
+  }
   ending_ = true;
   recovery_due_ = Time::max();
   executing_.clear();

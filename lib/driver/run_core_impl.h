@@ -84,6 +84,7 @@ class RunCore::Impl {
   bool IsReleasable(const StepPtr& step, const StepResult& result) const;
   bool IsOutput(const StepResult& result) const;
   bool HaveOutputs(Event& event);
+  std::vector<StepPath> AllSinks() const;
 
   // driving.cc
   void Drive(Event& event);
