@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -59,6 +60,13 @@ absl::StatusOr<PlacedCluster> FindStorage(const RemoteName& remote,
                    device_files.empty() ? "; name the file that defines it with --devices" : ""));
 }
 
+// Says what a program wrote on its standard error, as our own.
+void Relay(const UniqueFd& errors) {
+  std::string text(4096, '\0');
+  const ssize_t n = ::pread(errors.get(), text.data(), text.size(), 0);
+  if (n > 0) std::cerr << "fractosctl: " << text.substr(0, static_cast<size_t>(n));
+}
+
 // Runs the adaptor's command with these as its standard input and output.
 absl::StatusOr<int> RunStorage(const PlacedCluster& storage, const char* command,
                                const std::string& key, int in, int out) {
@@ -67,11 +75,13 @@ absl::StatusOr<int> RunStorage(const PlacedCluster& storage, const char* command
   const std::string& options = storage.cluster.adaptor.options;
   const char* const arguments[] = {program->c_str(), "storage",       command, key.c_str(),
                                    "--options",      options.c_str(), nullptr};
+  const UniqueFd errors(::memfd_create("errors", MFD_CLOEXEC));
   const pid_t child = ::fork();
   if (child < 0) return absl::InternalError("cannot start a process");
   if (child == 0) {
     if (in >= 0) ::dup2(in, STDIN_FILENO);
     if (out >= 0) ::dup2(out, STDOUT_FILENO);
+    if (errors.valid()) ::dup2(errors.get(), STDERR_FILENO);
     if (::chdir(storage.folder.c_str()) != 0) ::_exit(126);
     for (const auto& [name, value] : storage.cluster.adaptor.env) {
       ::setenv(name.c_str(), value.c_str(), 1);
@@ -82,6 +92,7 @@ absl::StatusOr<int> RunStorage(const PlacedCluster& storage, const char* command
   int status = 0;
   while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
+  if (errors.valid()) Relay(errors);
   return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }
 

@@ -2,6 +2,8 @@
 
 #include <iostream>
 #include <memory>
+#include <set>
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -50,17 +52,26 @@ void PrintOperation(const OperationSpec& operation) {
               << (type.empty() ? "" : absl::StrCat(" (", type, ")"))
               << (description.empty() ? "" : absl::StrCat(": ", description)) << "\n";
   };
+  // What may be given either way is said once.
+  std::set<std::string> either;
+  for (const InputSpec& input : operation.inputs) {
+    for (const ArgumentSpec& argument : operation.arguments) {
+      if (argument.name == input.name) either.insert(input.name);
+    }
+  }
   for (const ArgumentSpec& argument : operation.arguments) {
     const std::string type = argument.values.empty() ? std::string(ArgumentTypeName(argument.type))
                                                      : absl::StrJoin(argument.values, " | ");
-    line("argument", argument.name, argument.required, type, argument.description);
+    line(either.contains(argument.name) ? "argument or input" : "argument", argument.name,
+         argument.required, type, argument.description);
   }
   for (const InputSpec& input : operation.inputs) {
-    line("input   ", input.variadic ? absl::StrCat(input.name, "…") : input.name, input.required,
+    if (either.contains(input.name)) continue;
+    line("input", input.variadic ? absl::StrCat(input.name, "…") : input.name, input.required,
          input.passed ? "passed on, not read" : "", input.description);
   }
   if (!operation.refines_to.empty()) {
-    std::cout << "      grows    " << absl::StrJoin(operation.refines_to, ", ") << "\n";
+    std::cout << "      grows into " << absl::StrJoin(operation.refines_to, ", ") << "\n";
   }
 }
 

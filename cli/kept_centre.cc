@@ -228,7 +228,7 @@ ExitCode Down() {
   const absl::StatusOr<std::optional<KeptCentre>> kept = FindKeptCentre();
   if (!kept.ok()) return Complain(kept.status());
   if (!kept->has_value()) {
-    std::cout << "down: there was no data centre\n";
+    std::cout << "no data centre was up\n";
     return kExitSucceeded;
   }
   const pid_t supervisor = (*kept)->supervisor;
@@ -241,7 +241,7 @@ ExitCode Down() {
     ::kill(supervisor, SIGKILL);
     ::poll(&ended, 1, kDownTimeoutMilliseconds);
   }
-  std::cout << "down\n";
+  std::cout << "the data centre is down\n";
   return kExitSucceeded;
 }
 

@@ -42,8 +42,10 @@ class Commands {
     app_.footer(kFooter);
     app_.set_version_flag("--version", std::string("fractosctl ") + FRACTOS_VERSION);
     app_.failure_message([](const CLI::App* app, const CLI::Error& error) {
-      return std::string("fractosctl: ") + error.what() + "\n" + "Try `" + app->get_name() +
-             " --help`.\n";
+      const std::vector<CLI::App*> given = app->get_subcommands();
+      const std::string command = given.empty() ? "" : given.front()->get_name() + " ";
+      return std::string("fractosctl: ") + error.what() + "\nTry `fractosctl " + command +
+             "--help`.\n";
     });
     AddRun();
     AddResume();
@@ -54,6 +56,10 @@ class Commands {
   }
 
   int Main(int argc, char** argv) {
+    if (argc == 1) {
+      std::cerr << app_.help();
+      return kExitBadInput;
+    }
     // CLI11 would only say that a command is missing.
     const std::vector<std::string> known = CommandNames();
     if (argc > 1 && argv[1][0] != '-' &&
@@ -108,7 +114,7 @@ class Commands {
   void AddDevices(CLI::App* command, std::vector<std::string>* files) {
     command->add_option("--devices", *files, "DeviceClusters, instead of those that ship")
         ->type_name("FILE")
-        ->expected(1);
+        ->allow_extra_args(false);  // may be given several times, with one value each
   }
 
   void AddRun() {
@@ -118,7 +124,7 @@ class Commands {
         ->required();
     command->add_option("-p,--parameter", run_.parameters, "A parameter's value")
         ->type_name("NAME=VALUE")
-        ->expected(1);
+        ->allow_extra_args(false);
     AddDevices(command, &run_.device_files);
     command->add_option("--mode", mode_, "Distributed, or Centralized to see what that costs")
         ->check(CLI::IsMember({"Distributed", "Centralized"}));
@@ -160,7 +166,7 @@ class Commands {
     validate->add_option("FILE", inspect_.files, "TaskGraphs and DeviceClusters")->required();
     validate->add_option("-p,--parameter", inspect_.parameters, "A parameter's value")
         ->type_name("NAME=VALUE")
-        ->expected(1);
+        ->allow_extra_args(false);
     AddDevices(validate, &inspect_.device_files);
     validate->callback([this] { code_ = ValidateFiles(inspect_); });
 
@@ -183,7 +189,8 @@ class Commands {
   void AddCentre() {
     CLI::App* const up = app_.add_subcommand("up", "Keep a data centre running on this machine");
     AddDevices(up, &up_.files);
-    up->add_flag("--restart,!--no-restart", up_.restart, "Start daemons again that die (default)");
+    up->add_flag("--restart,!--no-restart", up_.restart,
+                 "Whether daemons that die are started again (they are)");
     up->add_flag("--foreground", up_.foreground, "Stay until Ctrl-C");
     up->add_flag("-v,--verbose", up_.verbose, "Log more");
     up->callback([this] { code_ = Up(up_); });

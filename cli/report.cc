@@ -215,7 +215,9 @@ std::string WayOut(absl::string_view reason) {
     absl::string_view text;
   };
   constexpr Hint kHints[] = {
-      {"NotFound", "put the file there with `fractosctl cp FILE storage:KEY`, or correct the key"},
+      {"NotFound",
+       "correct the key, or put a file there: `fractosctl cp FILE DEVICE:KEY`, with --devices if "
+       "the graph's file defines the device"},
       {"AlreadyExists",
        "storage never replaces a file: give another key, or delete that one first"},
       {"InvalidKey", "a key is a path below the root: no leading /, no .., no symbolic link out"},
@@ -228,7 +230,7 @@ std::string WayOut(absl::string_view reason) {
        "DeviceCluster more replicas"},
       {"Unreachable",
        "two daemons could not reach each other; `fractosctl status` shows who is up"},
-      {"RefinementTooLarge", "a run has at most 256 steps, those it grows included"},
+      {"TooManySteps", "a run has at most 256 steps, those it grows included"},
       {"AdaptorCrashed", "run with -v to see what the adaptor wrote before it ended"},
       {"ResourceExhausted", "make room on the disk or in memory, then `fractosctl run` again"},
   };
