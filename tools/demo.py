@@ -19,7 +19,7 @@ import textwrap
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 APPLICATIONS = [
     ("classify", "What does the photograph show? storage reads it, cnn classifies it, storage "
-                 "keeps the answer: three devices, and nobody in the middle."),
+                 "keeps the answer: the graph visits both, and nobody is in the middle."),
     ("power", "A power, computed by a graph that grows while it runs: the step answers with "
               "multiplications in its place, of exact integers of any size."),
 ]
@@ -47,6 +47,13 @@ def run(fractosctl, graph, mode, scratch):
 
 
 def text_of(output):
+    """What people want to see of an output; of what cnn answers, the class and the labels."""
+    try:
+        answer = json.loads(output["text"])
+        labels = ", ".join(f"{one['label']} {one['probability']:.0%}" for one in answer["labels"])
+        return f"{answer['best']} ({labels})"
+    except (KeyError, TypeError, ValueError):
+        pass
     text = output.get("text", f"{output.get('size', 0)} bytes").strip()
     return textwrap.shorten(" ".join(text.split()), 600, placeholder=" …")
 

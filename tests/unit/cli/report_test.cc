@@ -94,7 +94,7 @@ TEST_F(ReportTest, AFailureNamesStepReasonMessageAndWayOut) {
   EXPECT_THAT(text, HasSubstr("step     read\n"));
   EXPECT_THAT(text, HasSubstr("reason   NotFound\n"));
   EXPECT_THAT(text, HasSubstr("message  there is no key dog.png\n"));
-  EXPECT_THAT(text, HasSubstr("way out  put the file there with `fractosctl cp"));
+  EXPECT_THAT(text, HasSubstr("way out  correct the key, or put a file there: `fractosctl cp"));
 }
 
 TEST_F(ReportTest, CentralizedSaysThatEverythingWentThroughTheCoordinator) {
