@@ -9,6 +9,8 @@
 import argparse
 import concurrent.futures
 import pathlib
+import random
+import signal
 import sys
 import time
 
@@ -61,6 +63,13 @@ def until_hit(arguments, undisturbed, number, kind, extra):
     return trial.result
 
 
+def tell(results, total):
+    if results[-1]["faults"]:
+        print("FAILED", results[-1], flush=True)
+    elif sys.stdout.isatty() or len(results) % 20 == 0:
+        print(f"{len(results)} of {total}", flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -74,20 +83,23 @@ def main():
     parser.add_argument("--output", type=pathlib.Path, help="folder for kill-campaign.json and .md")
     arguments = parser.parse_args()
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: says what it has
     since = time.monotonic()
     undisturbed = t.Undisturbed(arguments.bin, 2 if arguments.quick else 5)
     print(f"undisturbed: {undisturbed.duration:.3f} s", flush=True)
     results = []
+    numbered = list(enumerate(planned(arguments)))
+    random.Random(arguments.seed).shuffle(numbered)  # all kinds from the beginning
     with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
         futures = [pool.submit(until_hit, arguments, undisturbed, number, kind, extra)
-                   for number, (kind, extra) in enumerate(planned(arguments))]
-        for future in concurrent.futures.as_completed(futures):
-            result = future.result()
-            results.append(result)
-            if result["faults"]:
-                print("FAILED", result, flush=True)
-            elif sys.stdout.isatty() or len(results) % 20 == 0:
-                print(f"{len(results)} of {len(futures)}", flush=True)
+                   for number, (kind, extra) in numbered]
+        try:
+            for future in concurrent.futures.as_completed(futures):
+                results.append(future.result())
+                tell(results, len(futures))
+        except KeyboardInterrupt:
+            print("interrupted: only what was tried until now counts", flush=True)
+            pool.shutdown(cancel_futures=True)
     whole = report.summarize(arguments, undisturbed, results, time.monotonic() - since)
     print(report.as_text(whole), flush=True)
     if arguments.output is not None:

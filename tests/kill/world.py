@@ -19,14 +19,14 @@ PATIENCE = 10.0  # seconds: how long what must come true may take
 LONGEST_RUN = 90.0  # seconds: more than any graph's deadline here
 
 
-def eventually(holds, patience=PATIENCE):
+def eventually(holds, patience=PATIENCE, interval=0.002):
     """Other processes give no event to wait for, so it looks every few milliseconds."""
     until = time.monotonic() + patience
     while True:
         value = holds()
         if value or time.monotonic() > until:
             return value
-        time.sleep(0.002)
+        time.sleep(interval)
 
 
 class Reader:
@@ -38,6 +38,7 @@ class Reader:
         self.violations = []
         self.polls = 0
         self.seen = set()
+        self._whole = {}  # path: what stat said when it was found whole
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._read_on, daemon=True)
         self._thread.start()
@@ -48,7 +49,7 @@ class Reader:
         self._look()
 
     def _read_on(self):
-        while not self._stop.wait(0.001):
+        while not self._stop.wait(0.002):
             self._look()
 
     def _look(self):
@@ -59,10 +60,17 @@ class Reader:
             for name in files:
                 path = os.path.join(where, name)
                 key = os.path.relpath(path, self.folder)
+                self.seen.add(key)
+                stat = os.stat(path)
+                looks = (stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+                # Timestamps are coarse, so what is young is read again although it looks the same.
+                if self._whole.get(path) == looks and time.time() - stat.st_ctime > 0.1:
+                    continue
                 with open(path, "rb") as file:
                     data = file.read()
-                self.seen.add(key)
-                if self.expected is not None and data != self.expected.get(key):
+                if data == self.expected.get(key):
+                    self._whole[path] = looks
+                else:
                     self.violations.append(f"{key}: {len(data)} bytes that are not its own")
 
 
@@ -176,7 +184,7 @@ class World:
 
     def left_behind(self):
         """What still lives although everything should have ended, after some patience."""
-        if eventually(lambda: not self.processes()):
+        if eventually(lambda: not self.processes(), interval=0.02):
             return []
         return [" ".join(command) for command in self.processes().values()]
 
