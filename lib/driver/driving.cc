@@ -57,7 +57,9 @@ bool RunCore::Impl::IsHeld(const EdgeKey& edge) const {
     const auto contains = [&edge](const std::vector<EdgeKey>& keys) {
       return std::find(keys.begin(), keys.end(), edge) != keys.end();
     };
-    if (contains(holding.holds) || contains(holding.candidates)) return true;
+    // What waits for a join at a deposed leader waits in vain: the other inputs go to the new one.
+    const bool leads = book_.LeaderOf(address.cluster) == address;
+    if (contains(holding.holds) || (leads && contains(holding.candidates))) return true;
   }
   return false;
 }
