@@ -220,7 +220,6 @@ std::string WayOut(absl::string_view reason) {
        "the graph's file defines the device"},
       {"AlreadyExists",
        "storage never replaces a file: give another key, or delete that one first"},
-      {"InvalidKey", "a key is a path below the root: no leading /, no .., no symbolic link out"},
       {"NotAnImage", "the step takes a JPEG or PNG file; look at what its input really is"},
       {"DivisionByZero", "guard the step with `when`, or handle the failure with onFailure"},
       {"DeadlineExceeded", "give the run more time: --deadline, or spec.deadline"},

@@ -63,6 +63,16 @@ TEST_F(CliRunTest, TextAndYamlSayTheSame) {
   EXPECT_EQ(yaml.err, "");
 }
 
+TEST_F(CliRunTest, TakesAnyNumberOfParametersAndFilesAfterThem) {
+  const std::string graph = Graph(
+      "  - {name: power, device: math, operation: power,"
+      " arguments: {base: $(parameters.base), exponent: $(parameters.exponent)}}\n",
+      "  parameters: [{name: base}, {name: exponent}]\n");
+  const CommandResult result = cli_.Run({"run", "-q", "-p", "base=2", "-p", "exponent=8", graph});
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("power: 256\n"));
+}
+
 // promise: R-14
 // "--mode Centralized sends every result back through the driver"
 TEST_F(CliRunTest, CentralizedGivesTheSameThroughTheDriver) {
