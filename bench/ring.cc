@@ -12,9 +12,9 @@
 namespace fractos {
 namespace {
 
-constexpr size_t kWarmUpRounds = 1000;
-constexpr size_t kRounds = 5000;
-constexpr int64_t kFloodNanos = 2'000'000'000;
+constexpr size_t kWarmUpRounds = 500;
+constexpr size_t kRounds = 3000;
+constexpr int64_t kFloodNanos = 1'500'000'000;
 
 int64_t NowNanos() {
   timespec now;

@@ -30,6 +30,8 @@ constexpr size_t kMaxQueuedBytes = 64 * 1024 * 1024;  // for one peer
 constexpr size_t kMaxPeers = 4096;
 constexpr Duration kFirstRedial = milliseconds(50);
 constexpr Duration kLastRedial = milliseconds(250);
+// How long a message that nobody waits for may lie here until another takes it along.
+constexpr Duration kMayLie = milliseconds(5);
 
 // One stream and what LinkTable knows of it.
 struct Link {
@@ -60,6 +62,7 @@ struct Peer {
   std::vector<Link*> links;       // in the order in which they came
   std::deque<std::string> queue;  // frames to be written, each as long as may be
   size_t queued_bytes = 0;
+  bool write_now = false;  // something in the queue is waited for, or has lain long enough
 };
 
 // A frame to be written once the lock is free again.
@@ -73,9 +76,23 @@ void WriteAll(WorkList work) {
   for (Work& w : work) w.stream->Write(std::move(w.frame));
 }
 
+// What only lets the receiver forget something: holds, runs. A frame of its own for each of these
+// would wake a process once more per hop, and more often than the hand-overs do.
+bool MayLie(const Message& message) {
+  return std::holds_alternative<Accepted>(message) || std::holds_alternative<Passed>(message) ||
+         std::holds_alternative<Recorded>(message) || std::holds_alternative<End>(message);
+}
+
+// A message on its way into a queue.
+struct Piece {
+  Address to;
+  std::string bytes;
+  bool may_lie = false;
+};
+
 // This thread's outermost Batch. What it gathers is kept here and not in the queues, from where a
 // write that ends meanwhile would take the first half.
-using Gathered = std::vector<std::pair<Address, std::string>>;
+using Gathered = std::vector<Piece>;
 struct BatchState {
   const void* table = nullptr;
   int depth = 0;
@@ -114,6 +131,7 @@ class LinkTable::Impl final : public Stream::Owner, public std::enable_shared_fr
       links_.clear();
       peers_.clear();
       loop_->Cancel(tick_);
+      loop_->Cancel(sweep_);
     }
     for (const std::shared_ptr<Stream>& stream : streams) stream->Cancel();
     if (server_ != nullptr) server_->Shutdown(std::chrono::system_clock::now());
@@ -182,8 +200,7 @@ class LinkTable::Impl final : public Stream::Owner, public std::enable_shared_fr
       if (peer == nullptr) return;
       peer->keep = peer->told_open = false;
       peer->told_lost = true;
-      peer->queue.clear();
-      peer->queued_bytes = 0;
+      ClearQueueLocked(*peer);
       loop_->Cancel(peer->redial);
       for (Link* link : peer->links) {
         link->closing = true;
@@ -194,15 +211,15 @@ class LinkTable::Impl final : public Stream::Owner, public std::enable_shared_fr
   }
 
   void Send(const Address& address, const Message& message) {
-    std::string piece = EncodeMessage(message);
+    Piece piece{address, EncodeMessage(message), MayLie(message)};
     if (batch_state.table == this) {
-      batch_state.gathered.emplace_back(address, std::move(piece));
+      batch_state.gathered.push_back(std::move(piece));
       return;
     }
     WorkList work;
     {
       absl::MutexLock lock(&mutex_);
-      Peer* peer = EnqueueLocked(address, std::move(piece));
+      Peer* peer = EnqueueLocked(std::move(piece));
       if (peer != nullptr) TakeWorkLocked(*peer, &work);
     }
     WriteAll(std::move(work));
@@ -213,8 +230,8 @@ class LinkTable::Impl final : public Stream::Owner, public std::enable_shared_fr
     {
       absl::MutexLock lock(&mutex_);
       absl::InlinedVector<Peer*, 4> peers;
-      for (auto& [address, piece] : gathered) {
-        Peer* peer = EnqueueLocked(address, std::move(piece));
+      for (Piece& piece : gathered) {
+        Peer* peer = EnqueueLocked(std::move(piece));
         if (peer != nullptr && !absl::c_linear_search(peers, peer)) peers.push_back(peer);
       }
       for (Peer* peer : peers) TakeWorkLocked(*peer, &work);
@@ -376,24 +393,58 @@ class LinkTable::Impl final : public Stream::Owner, public std::enable_shared_fr
     return found == peers_.end() ? nullptr : found->second.get();
   }
 
-  // Puts a message into the queue for `address`; null if it was dropped.
-  Peer* EnqueueLocked(const Address& address, std::string piece)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    Peer* peer = FindLocked(address);
+  // Puts a message into its peer's queue; null if it was dropped.
+  Peer* EnqueueLocked(Piece piece) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    Peer* peer = FindLocked(piece.to);
+    std::string& bytes = piece.bytes;
     if (peer == nullptr || shutting_down_ || (peer->links.empty() && peer->endpoint.empty()) ||
-        piece.size() > kMaxPieceBytes || peer->queued_bytes + piece.size() > kMaxQueuedBytes) {
+        bytes.size() > kMaxPieceBytes || peer->queued_bytes + bytes.size() > kMaxQueuedBytes) {
       ++stats_.messages_dropped;
       return nullptr;
     }
     ++stats_.messages_sent;
-    peer->queued_bytes += piece.size();
-    if (!peer->queue.empty() && peer->queue.back().size() + piece.size() <= kMaxPieceBytes) {
-      peer->queue.back() += piece;
+    peer->queued_bytes += bytes.size();
+    if (!peer->queue.empty() && peer->queue.back().size() + bytes.size() <= kMaxPieceBytes) {
+      peer->queue.back() += bytes;
     } else {
-      peer->queue.push_back(std::move(piece));
+      peer->queue.push_back(std::move(bytes));
     }
+    if (!piece.may_lie) peer->write_now = true;
+    if (!peer->write_now && sweep_ == 0) SweepLaterLocked();
     if (peer->links.empty()) DialSoonLocked(*peer);
     return peer;
+  }
+
+  void ClearQueueLocked(Peer& peer) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    peer.queue.clear();
+    peer.queued_bytes = 0;
+    peer.write_now = false;
+  }
+
+  void SweepLaterLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    std::weak_ptr<Impl> weak = weak_from_this();
+    sweep_ = loop_->At(steady_clock::now() + kMayLie, [weak] {
+      if (std::shared_ptr<Impl> self = weak.lock()) self->Sweep();
+    });
+  }
+
+  // Writes what nothing else took along.
+  void Sweep() {
+    WorkList work;
+    {
+      absl::MutexLock lock(&mutex_);
+      sweep_ = 0;
+      TakeAllWorkLocked(&work);
+    }
+    WriteAll(std::move(work));
+  }
+
+  void TakeAllWorkLocked(WorkList* work) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    for (auto& [address, peer] : peers_) {
+      if (peer->queue.empty()) continue;
+      peer->write_now = true;
+      TakeWorkLocked(*peer, work);
+    }
   }
 
   Peer* FindOrAddLocked(const Address& address) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
@@ -516,8 +567,7 @@ class LinkTable::Impl final : public Stream::Owner, public std::enable_shared_fr
         !shutting_down_ && !stopped_ && (peer.told_open || !peer.told_lost || !peer.queue.empty());
     peer.told_open = false;
     peer.told_lost = true;
-    peer.queue.clear();
-    peer.queued_bytes = 0;
+    ClearQueueLocked(peer);
     // Full jitter over the upper half: many that lost the same peer do not come back together.
     Duration wait =
         std::min(kLastRedial, kFirstRedial * (1 << std::clamp(peer.failures - 1, 0, 8)));
@@ -545,10 +595,13 @@ class LinkTable::Impl final : public Stream::Owner, public std::enable_shared_fr
     if (!link.started || link.writing || link.closing) return;
     std::string frame;
     Peer* peer = link.open ? FindLocked(link.peer) : nullptr;
-    if (peer != nullptr && !peer->queue.empty() && FirstOpenLocked(*peer) == &link) {
+    const bool anyway = link.owes_hello || link.ping != 0 || link.pong != 0;
+    if (peer != nullptr && !peer->queue.empty() && (peer->write_now || anyway) &&
+        FirstOpenLocked(*peer) == &link) {
       frame = std::move(peer->queue.front());
       peer->queue.pop_front();
       peer->queued_bytes -= frame.size();
+      if (peer->queue.empty()) peer->write_now = false;
     }
     if (link.owes_hello) frame += EncodeHello(self_);
     if (link.ping != 0) frame += EncodePing(std::exchange(link.ping, 0));
@@ -599,14 +652,18 @@ class LinkTable::Impl final : public Stream::Owner, public std::enable_shared_fr
 
   void CloseIdle() {
     std::vector<std::shared_ptr<Stream>> idle, unopened;
+    WorkList work;
     {
       absl::MutexLock lock(&mutex_);
+      loop_->Cancel(sweep_);
+      TakeAllWorkLocked(&work);
       for (auto& [stream, link] : links_) {
         if (!link->open) unopened.push_back(link->stream);
         if (CloseNowLocked(*link)) idle.push_back(link->stream);
       }
       FinishShutdownLocked();
     }
+    WriteAll(std::move(work));
     for (const std::shared_ptr<Stream>& stream : idle) stream->Close();
     for (const std::shared_ptr<Stream>& stream : unopened) stream->Cancel();
   }
@@ -642,6 +699,7 @@ class LinkTable::Impl final : public Stream::Owner, public std::enable_shared_fr
   uint64_t pings_ ABSL_GUARDED_BY(mutex_) = 0;
   EventLoop::TimerId tick_ ABSL_GUARDED_BY(mutex_) = 0;
   EventLoop::TimerId grace_ ABSL_GUARDED_BY(mutex_) = 0;
+  EventLoop::TimerId sweep_ ABSL_GUARDED_BY(mutex_) = 0;
   std::function<void()> shut_down_ ABSL_GUARDED_BY(mutex_);
   bool shutting_down_ ABSL_GUARDED_BY(mutex_) = false;
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;

@@ -70,7 +70,8 @@ class LinkTable {
   // Queues `message` for `peer`; opens a Link if there is none and an endpoint is known. Dropped
   // when there is neither, when the queue would hold more than 64 MiB, or when the message alone
   // is longer than a frame may be. The thread that calls writes the frame itself when no write is
-  // under way.
+  // under way. What nobody waits for (Accepted, Passed, Recorded, End) leaves with the next frame
+  // to that peer, at the latest after 5 ms.
   void Send(const Address& peer, const Message& message);
 
   // Gathers this thread's Sends into one frame per peer until the outermost Batch is destroyed.
