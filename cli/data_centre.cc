@@ -210,9 +210,8 @@ void DataCentre::WatchLeaders() {
     if (stopping_ || options_.silent_for == nullptr) return;
     for (const auto& [address, daemon] : daemons_) {
       if (daemon.pid == 0 || roll_->StateOf(address).epoch == 0) continue;
-      if (options_.silent_for(address).value_or(Duration::zero()) >= kMaxSilence) {
-        silent.push_back(daemon.pid);
-      }
+      const bool is_silent = options_.silent_for(address).value_or(Duration::zero()) >= kMaxSilence;
+      if (is_silent && AnotherCanLead(address)) silent.push_back(daemon.pid);
     }
   }
   for (const pid_t pid : silent) children_.Kill(pid);
@@ -254,6 +253,20 @@ absl::Status DataCentre::StartDaemon(const Address& address) {
   const absl::MutexLock lock(&mu_);
   if (!*ended) daemons_.at(address).pid = *pid;
   return absl::OkStatus();
+}
+
+// One that answers now, or that will be started. Where nobody else answers either, the machine is
+// overloaded, and to kill one after the other would only make an end of the cluster.
+bool DataCentre::AnotherCanLead(const Address& leader) const {
+  if (options_.restart) return true;
+  return std::any_of(daemons_.begin(), daemons_.end(), [this, &leader](const auto& entry) {
+    const Address& address = entry.first;
+    if (address.cluster != leader.cluster || address == leader || entry.second.pid == 0) {
+      return false;
+    }
+    const std::optional<Duration> silence = options_.silent_for(address);
+    return silence.has_value() && *silence <= kMaxSilence / 2;
+  });
 }
 
 bool DataCentre::AnyAlive(const std::string& cluster) const {

@@ -69,9 +69,9 @@ class Roll {
 };
 
 // Starts all daemons at once and keeps them until it is destroyed; none outlives this process,
-// however that ends. A leader that has been silent for a second, or whose Link breaks while
-// its process lives and does not come back, is killed: only its death frees the lock by which
-// another can lead. Dead daemons are started again only if `restart` says so.
+// however that ends. A leader that has been silent for a second while another replica answers, or
+// whose Link breaks while its process lives and does not come back, is killed: only its death frees
+// the lock by which another can lead. Dead daemons are started again only if `restart` says so.
 // Thread-safe; callbacks run on `loop`.
 class DataCentre {
  public:
@@ -118,6 +118,7 @@ class DataCentre {
   absl::Status StartDaemon(const Address& address);
   void OnExit(const Address& address, const ChildExit& how);
   void WatchLeaders();
+  bool AnotherCanLead(const Address& leader) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool AnyAlive(const std::string& cluster) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   EventLoop* const loop_;
