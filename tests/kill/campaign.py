@@ -53,7 +53,12 @@ def until_hit(arguments, undisturbed, number, kind, extra):
     misses = 0
     while True:
         seed = f"{arguments.seed}/{kind}/{number}/{misses}"
-        trial = KINDS[kind](arguments.bin, undisturbed, seed, *extra)()
+        trial = KINDS[kind](arguments.bin, undisturbed, seed, *extra)
+        try:
+            trial()
+        except Exception as error:  # the campaign goes on, and this counts as a failure
+            trial.fault(f"{type(error).__name__}: {error}")
+            break
         if not trial.missed or misses == 20:
             break
         misses += 1
