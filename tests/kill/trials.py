@@ -130,6 +130,7 @@ class Trial:
         return process.poll() is None
 
 
+# promise: H-38
 class KillInState(Trial):
     """kill -9 of the daemon on which a step reaches a state, at that very instant."""
 
@@ -184,6 +185,7 @@ class KillAtInstant(Trial):
         self.judge(code, report)
 
 
+# promises: R-13, C-11
 class KillFractosctl(Trial):
     """kill -9 of fractosctl at an instant that the seed says, and resume; some twice."""
 
@@ -219,6 +221,7 @@ class KillFractosctl(Trial):
         self.judge(code, report)
 
 
+# promise: H-39
 class KillAllReplicas(Trial):
     """The last replica of a device dies: the run ends at its deadline and says why."""
 
