@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -51,6 +52,9 @@ Inputs ParseInputs(const std::vector<SourceFile>& files, const std::string& home
             {cluster.mark, "metadata.name",
              absl::StrCat("DeviceCluster ", cluster.FullName(), " stands in ",
                           same->cluster.mark.file, " too; keep one of them")});
+      }
+      if (std::optional<Diagnostic> wrong = CheckCommand(cluster); wrong.has_value()) {
+        inputs.diagnostics.push_back(*std::move(wrong));
       }
       inputs.clusters.push_back({std::move(cluster), file.folder});
     }

@@ -1,13 +1,16 @@
 #include "cli/known_devices.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "adaptors/cnn/operations.json.h"
 #include "adaptors/echo/operations.json.h"
 #include "adaptors/math/operations.json.h"
 #include "adaptors/storage/operations.json.h"
+#include "lib/plan/yaml.h"
 #include "nlohmann/json.hpp"
 
 namespace fractos {
@@ -33,6 +36,20 @@ std::string ShippedAdaptor(const DeviceCluster& cluster) {
     if (shipped.name == command[1]) return command[1];
   }
   return "";
+}
+
+std::optional<Diagnostic> CheckCommand(const DeviceCluster& cluster) {
+  const std::vector<std::string>& command = cluster.adaptor.command;
+  if (command.size() < 2 || command[0] != "fractos-adaptor") return std::nullopt;
+  std::vector<std::string> names;
+  for (const Shipped& shipped : kShipped) names.emplace_back(shipped.name);
+  if (std::find(names.begin(), names.end(), command[1]) != names.end()) return std::nullopt;
+  const std::string near = NearestName(command[1], names);
+  return Diagnostic{
+      cluster.mark, "spec.adaptor.command[1]",
+      absl::StrCat("no adaptor \"", command[1], "\" ships",
+                   near.empty() ? absl::StrCat("; there are ", absl::StrJoin(names, ", "))
+                                : absl::StrCat(", did you mean \"", near, "\"?"))};
 }
 
 std::optional<DeviceDescription> KnownDescription(const DeviceCluster& cluster) {

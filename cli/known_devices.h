@@ -19,6 +19,9 @@ std::optional<DeviceDescription> KnownDescription(const DeviceCluster& cluster);
 // The name in `fractos-adaptor NAME`; empty for any other command.
 std::string ShippedAdaptor(const DeviceCluster& cluster);
 
+// What is wrong with a `fractos-adaptor NAME` whose NAME does not ship; none for any other command.
+std::optional<Diagnostic> CheckCommand(const DeviceCluster& cluster);
+
 // storage (its root under `home`), math, cnn and echo, one replica each.
 std::vector<DeviceCluster> DefaultDataCentre(const std::string& home);
 

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "absl/strings/str_replace.h"
 #include "cli/copy.h"
 #include "cli/draw.h"
 #include "cli/known_devices.h"
@@ -74,6 +75,17 @@ TEST(InputsTest, ADeviceInTwoFilesIsRefused) {
       ParseInputs({{"a.yaml", kDevices, "/a"}, {"b.yaml", kDevices, "/b"}}, "/mine");
   ASSERT_THAT(inputs.diagnostics, SizeIs(1));
   EXPECT_THAT(inputs.diagnostics[0].ToString(), HasSubstr("stands in a.yaml too"));
+}
+
+TEST(InputsTest, AnAdaptorThatDoesNotShipIsRefusedBeforeItIsWaitedFor) {
+  const std::string text =
+      absl::StrReplaceAll(kDevices, {{"adaptor, storage", "adaptor, storrage"}});
+  const Inputs inputs = ParseInputs({{"d.yaml", text, "/"}}, "/");
+  ASSERT_THAT(inputs.diagnostics, SizeIs(1));
+  EXPECT_THAT(inputs.diagnostics[0].ToString(), HasSubstr("d.yaml:"));
+  EXPECT_THAT(inputs.diagnostics[0].ToString(),
+              HasSubstr("spec.adaptor.command[1]: no adaptor \"storrage\" ships, did you mean "
+                        "\"storage\"?"));
 }
 
 TEST(InputsTest, ParametersAreNameValue) {
