@@ -75,7 +75,8 @@ TEST_F(BadInputTest, AGoodGraphWouldStartSomething) {
   EXPECT_TRUE(AnythingStarted());
 }
 
-// promise: C-10, B-16
+// promise: C-10, B-16, B-01, B-02, B-03, B-04, B-05, B-06, B-07
+// promise: B-08, B-09, B-10, B-11, B-12, B-13, B-14, B-15
 TEST_F(BadInputTest, EveryInvalidFileIsRefusedWithItsMessageAndStartsNothing) {
   const fs::path folder = fs::path(FRACTOS_SOURCE_DIR) / "tests" / "invalid";
   std::vector<fs::path> files;

@@ -44,6 +44,7 @@ ViewOptions Plain() {
   return options;
 }
 
+// promise: C-03
 TEST(ProgressViewTest, ShowsWhatIsDoneWhatIsAtWorkAndWhatWaits) {
   EXPECT_THAT(RenderProgress(Sample(), Plain()),
               ElementsAre("classify · run 3f2a91c4  43 ms",
@@ -111,6 +112,7 @@ TEST(ProgressViewTest, ColoursTakeNoRoomAndAreEndedOnEveryLine) {
   }
 }
 
+// promise: C-03
 TEST(ProgressViewTest, PlainLinesComeOncePerStepThatEnds) {
   PlainProgress plain;
   ProgressModel model = Sample();

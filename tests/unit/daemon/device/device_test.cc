@@ -249,7 +249,7 @@ TEST_F(DeviceTest, ManyAreInFlightAndAnswersMayComeInAnyOrder) {
   EXPECT_EQ(device_->stats().in_flight, 0u);
 }
 
-// promise: A-18
+// promise: A-18, M-05
 TEST_F(DeviceTest, TheAdaptorIsToldTheOperationArgumentsInputsAndIdempotencyKey) {
   absl::Mutex mutex;
   v1::Execute seen;
@@ -709,7 +709,7 @@ INSTANTIATE_TEST_SUITE_P(
 // --- Deadlines
 // -------------------------------------------------------------------------------------
 
-// promise: A-04, B-26
+// promise: A-04, B-26, G-08
 TEST_F(DeviceTest, AnAdaptorThatHangsIsCancelledThenKilledAndReplaced) {
   options_.cancel_grace = std::chrono::milliseconds(20);
   absl::Mutex mutex;

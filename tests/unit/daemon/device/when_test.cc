@@ -28,6 +28,7 @@ class WhenTest : public ::testing::Test {
   MemoryStore store_{{{"default/d", 0}, BootId()}, 1 << 20, &random_};
 };
 
+// promise: G-06
 TEST_F(WhenTest, EqualsIgnoresTrailingWhiteSpaceOnly) {
   EXPECT_EQ(Check(Comparison::kEquals, "cat", "cat"), "run");
   EXPECT_EQ(Check(Comparison::kEquals, "cat", "cat \t\r\n"), "run");
@@ -36,11 +37,13 @@ TEST_F(WhenTest, EqualsIgnoresTrailingWhiteSpaceOnly) {
   EXPECT_EQ(Check(Comparison::kEquals, "", "\n"), "run");
 }
 
+// promise: G-06
 TEST_F(WhenTest, NotEquals) {
   EXPECT_EQ(Check(Comparison::kNotEquals, "cat", "dog"), "run");
   EXPECT_EQ(Check(Comparison::kNotEquals, "cat", "cat\n"), "skip");
 }
 
+// promise: G-06
 TEST_F(WhenTest, MatchesTheWholeText) {
   EXPECT_EQ(Check(Comparison::kMatches, "c.t", "cat\n"), "run");
   EXPECT_EQ(Check(Comparison::kMatches, "c.t", "cats"), "skip");

@@ -13,6 +13,7 @@ TEST(SeededRandomTest, TheSameSeedGivesTheSameSequence) {
   EXPECT_EQ(a.NewId<RunId>(), b.NewId<RunId>());
 }
 
+// promise: M-14
 TEST(SystemRandomTest, NeverRepeatsAnId) {
   SystemRandom random;
   EXPECT_NE(random.NewId<RunId>(), random.NewId<RunId>());

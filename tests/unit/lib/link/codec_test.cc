@@ -149,6 +149,7 @@ std::vector<Message> OneOfEach() {
 }
 
 // Two messages are equal when their encodings are: every field that travels is compared so.
+// promise: H-42
 TEST(CodecTest, EveryMessageComesBackAsItWas) {
   for (const Message& message : OneOfEach()) {
     const std::string bytes = EncodeMessage(message);
@@ -160,6 +161,7 @@ TEST(CodecTest, EveryMessageComesBackAsItWas) {
   }
 }
 
+// promise: H-42
 TEST(CodecTest, AHandOverComesBackFieldByField) {
   const HandOver in = SomeHandOver();
   absl::StatusOr<Frame> frame = DecodeFrame(EncodeMessage(in));
@@ -362,6 +364,7 @@ TEST(CodecTest, AHelloSaysWhoAndWhichVersion) {
 }
 
 // Whatever bytes come: an answer, never a crash. What is accepted can be encoded again.
+// promise: H-43
 TEST(CodecTest, MutatedFramesNeverCrash) {
   SeededRandom random(2026);
   std::vector<std::string> frames;

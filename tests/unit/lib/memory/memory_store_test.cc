@@ -46,6 +46,7 @@ TEST_F(MemoryStoreTest, SmallBytesTravelInlineUpToTheBound) {
   EXPECT_EQ((*store_.Get(larger->object))->view(), large_);
 }
 
+// promise: M-02
 TEST_F(MemoryStoreTest, AFileIsSealedHashedAndMapped) {
   UniqueFd file = FileOf(large_);
   UniqueFd writer(::dup(file.get()));
@@ -70,6 +71,7 @@ TEST_F(MemoryStoreTest, ASmallFileBecomesInline) {
 }
 
 // Promise: a writable mapping still open makes sealing fail, and the step with it.
+// promise: M-03
 TEST_F(MemoryStoreTest, AFileWithAWritableMappingIsRefused) {
   UniqueFd file = FileOf(large_);
   void* mapping = ::mmap(nullptr, large_.size(), PROT_READ | PROT_WRITE, MAP_SHARED, file.get(), 0);
@@ -82,6 +84,7 @@ TEST_F(MemoryStoreTest, AFileWithAWritableMappingIsRefused) {
   EXPECT_TRUE(store_.StageFile(std::move(file), large_.size()).ok());
 }
 
+// promise: M-04
 TEST_F(MemoryStoreTest, WhatIsNoMemoryFileIsRefused) {
   UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
   EXPECT_TRUE(absl::IsInvalidArgument(store_.StageFile(std::move(null), 0).status()));
@@ -93,6 +96,7 @@ TEST_F(MemoryStoreTest, WhatIsNoMemoryFileIsRefused) {
   EXPECT_EQ(store_.used_bytes(), 0u);
 }
 
+// promise: M-01
 TEST_F(MemoryStoreTest, OthersReadOnlyWhatIsCommitted) {
   Value value = store_.StageInline("bytes").value();
   EXPECT_TRUE(absl::IsNotFound(store_.GetCommitted(value.object).status()));
@@ -101,6 +105,7 @@ TEST_F(MemoryStoreTest, OthersReadOnlyWhatIsCommitted) {
   EXPECT_EQ((*store_.GetCommitted(value.object))->view(), "bytes");
 }
 
+// promise: M-08
 TEST_F(MemoryStoreTest, AReleasedObjectIsGoneWhileViewsOfItLast) {
   Value value = store_.StageFile(FileOf(large_), large_.size()).value();
   BytesPtr view = store_.Get(value.object).value();
@@ -113,6 +118,7 @@ TEST_F(MemoryStoreTest, AReleasedObjectIsGoneWhileViewsOfItLast) {
 }
 
 // Promise: a quota bounds them.
+// promise: M-07
 TEST_F(MemoryStoreTest, TheQuotaHoldsToTheByte) {
   Value all = store_.StageInline(std::string(kQuota, 'x')).value();
   EXPECT_EQ(store_.used_bytes(), kQuota);

@@ -76,6 +76,7 @@ class TransferTest : public testing::Test {
   MemoryClient client_;
 };
 
+// promise: M-06
 TEST_F(TransferTest, HandsOverTheSealedFileItself) {
   Serve();
   const std::string bytes(1 << 20, 'x');
@@ -122,6 +123,7 @@ TEST_F(TransferTest, ManyAtOnce) {
   EXPECT_EQ(good, kPulls);
 }
 
+// promise: M-13
 TEST_F(TransferTest, SaysWhatIsWrong) {
   Value value = store_.StageInline("staged only").value();
   EXPECT_TRUE(absl::IsUnavailable(Pull(value).status()));
@@ -146,6 +148,7 @@ TEST_F(TransferTest, AnOwnerThatCameBackIsAskedAgain) {
   EXPECT_TRUE(absl::IsUnavailable(Pull(value).status()));
 }
 
+// promise: M-13
 TEST_F(TransferTest, AnOwnerThatIsSilentTimesOut) {
   UniqueFd deaf = Raw(/*listen=*/true);
   Value value = store_.StageInline("bytes").value();
@@ -168,6 +171,7 @@ TEST_F(TransferTest, AnOwnerThatAnswersGarbageIsRefused) {
   owner.join();
 }
 
+// promise: M-12
 TEST_F(TransferTest, AReaderThatSendsGarbageOrStallsHarmsNobody) {
   Serve();
   Value value = Committed("bytes");

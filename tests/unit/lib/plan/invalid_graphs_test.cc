@@ -27,6 +27,8 @@ std::vector<std::filesystem::path> InvalidGraphs() {
 
 TEST(InvalidGraphsTest, ThereAreAtLeastSixty) { EXPECT_THAT(InvalidGraphs(), SizeIs(Ge(60u))); }
 
+// promise: G-15, B-01, B-02, B-03, B-04, B-05, B-06, B-07, B-08
+// promise: B-09, B-10, B-11, B-12, B-13, B-14, B-15
 TEST(InvalidGraphsTest, EachGetsItsMessages) {
   const Descriptions devices = ShippedDevices();
   for (const std::filesystem::path& path : InvalidGraphs()) {

@@ -9,6 +9,7 @@ namespace {
 std::string Repeat(size_t n, char c = 'a') { return std::string(n, c); }
 
 // "names DNS-1035, <= 40"
+// promise: L-09
 TEST(NamesTest, ADnsNameHasAtMostFortyCharacters) {
   EXPECT_TRUE(IsDnsName(Repeat(1)));
   EXPECT_TRUE(IsDnsName(Repeat(39)));
@@ -17,6 +18,7 @@ TEST(NamesTest, ADnsNameHasAtMostFortyCharacters) {
   EXPECT_FALSE(IsDnsName(""));
 }
 
+// promise: L-09
 TEST(NamesTest, ADnsNameIsLowerCaseLettersDigitsAndInnerDashes) {
   for (const char* good : {"a", "z", "a-b", "a0", "z9", "a--b"})
     EXPECT_TRUE(IsDnsName(good)) << good;

@@ -237,6 +237,7 @@ TEST(HostileDescriptionTest, RefinementsNameAClusterAndAnOperation) {
 
 // Limits, each at the bound: kMaxOperations, kMaxInputs, kMaxArguments, kMaxArgumentValues,
 // kMaxRefinesTo, kMaxDescriptionText, kMaxSpecBytes.
+// promise: L-08
 TEST(DescriptionLimitsTest, SixtyFourOperations) {
   const auto with = [](size_t n) {
     return absl::StrCat(R"({"device":"d","operations":)", Numbered(n, ""), "}");

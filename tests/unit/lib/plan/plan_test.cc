@@ -1,6 +1,7 @@
 // Validate and Compile on the devices of this file.
 #include "lib/plan/plan.h"
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -193,6 +194,7 @@ TEST(ArgumentsTest, IntegersAreCanonical) {
   EXPECT_EQ(Taken("{count: -9223372036854775808}"), R"({"count":-9223372036854775808})");
 }
 
+// promise: G-03
 TEST(ArgumentsTest, ReferencesStandAnywhereInTextAndCanBeEscaped) {
   EXPECT_EQ(Taken("{text: a$(parameters.n)b$(parameters.n)}"), R"({"text":"a5b5"})");
   EXPECT_EQ(Taken("{text: $$(parameters.n)}"), R"j({"text":"$(parameters.n)"})j");
@@ -284,6 +286,7 @@ TEST(FailureTest, OnlyTextInOnFailureMayUseIt) {
 
 // ---- Parameters ----
 
+// promise: G-03, B-15
 TEST(ParametersTest, EachHasAValueFromTheGraphOrTheRun) {
   const std::string spec =
       "  parameters: [{name: a, value: x}, {name: b}]\n"
@@ -385,6 +388,7 @@ TEST(ReferencesTest, TheSameStepMayFeedSeveralInputsAndStandInAfter) {
 
 // ---- Limits ----
 
+// promise: B-12
 TEST(LimitsTest, StepsOfBothListsTogether) {
   const auto faults = [](size_t steps, size_t on_failure) {
     std::string spec = "  steps:\n";
@@ -416,6 +420,7 @@ TEST(LimitsTest, ThirtyTwoInputs) {
   EXPECT_THAT(faults(33), HasSubstr("inputs: has 33 entries, at most 32 are allowed"));
 }
 
+// promise: G-10, L-12
 TEST(LimitsTest, TheDeadlineIsOneMillisecondToOneHour) {
   const auto faults = [](absl::string_view deadline) {
     return Check(absl::StrCat("  deadline: ", deadline,
@@ -482,6 +487,7 @@ TEST(LimitsTest, AtMostAHundredFaultsAreListed) {
 
 // ---- Devices and operations ----
 
+// promise: G-04
 TEST(DevicesTest, ADeviceIsOfTheGraphsNamespaceUnlessItSaysMore) {
   EXPECT_EQ(
       Compiled("  steps: [{name: s, device: other/tool, operation: chance}]\n").steps[0]->cluster,
@@ -606,6 +612,46 @@ TEST(CompileTest, AStepHasEverythingItNeeds) {
   EXPECT_EQ(b.retry.backoff, seconds(1));
   EXPECT_EQ(b.timeout, seconds(3));
   EXPECT_THAT(b.bound, IsEmpty());
+}
+
+// promise: G-02
+TEST(CompileTest, PredecessorsComeBeforeSuccessors) {
+  const Plan plan = Compiled(
+      "  steps:\n  - {name: z, device: tool, operation: chance}\n"
+      "  - {name: y, device: tool, operation: pass, inputs: {data: z}}\n"
+      "  - {name: a, device: tool, operation: pass, inputs: {data: z}, after: [y]}\n"
+      "  - {name: m, device: tool, operation: pass, inputs: {data: a, more: y}}\n");
+  std::set<StepPath> above;
+  for (const StepPtr& step : plan.steps) {
+    for (const StepPath& predecessor : step->Predecessors()) {
+      EXPECT_TRUE(above.contains(predecessor)) << predecessor << " comes after " << step->path;
+    }
+    above.insert(step->path);
+  }
+  EXPECT_THAT(above, SizeIs(4));
+}
+
+// promise: G-14
+TEST(CompileTest, TheSameGraphGivesTheSamePlan) {
+  const auto text = [] {
+    const Plan plan = Compiled(
+        "  parameters: [{name: n, value: \"5\"}]\n  steps:\n"
+        "  - {name: a, device: tool, operation: take, arguments: {text: $(parameters.n)}}\n"
+        "  - {name: b, device: tool, operation: join, inputs: {first: a, z: a, y: a}}\n");
+    std::string all = absl::StrJoin(plan.clusters, ",");
+    for (const StepPtr& step : plan.steps) {
+      absl::StrAppend(&all, "\n", step->path, " ", step->cluster, " ", step->operation, " ",
+                      step->arguments, " ", step->deterministic_so_far);
+      for (const InputEdge& edge : step->inputs) absl::StrAppend(&all, " ", edge.input, edge.from);
+    }
+    for (const OperationSignature& signature : plan.signatures) {
+      absl::StrAppend(&all, "\n", signature.Key());
+    }
+    return all;
+  };
+  const std::string once = text();
+  EXPECT_THAT(once, HasSubstr("b default/tool join"));
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(text(), once);
 }
 
 TEST(CompileTest, TheTimeoutIsThirtySecondsOrTheDeadline) {

@@ -91,6 +91,7 @@ std::string Arguments(absl::string_view yaml) {
   return documents.graphs[0].steps[0].arguments;
 }
 
+// promise: G-18
 TEST(YamlTest, ReadsEveryFieldOfATaskGraph) {
   const Documents documents = ParseDocuments(kGraph, "graph.yaml");
   ASSERT_THAT(documents.diagnostics, IsEmpty()) << documents.diagnostics[0].ToString();
@@ -136,6 +137,7 @@ TEST(YamlTest, ReadsEveryFieldOfATaskGraph) {
   EXPECT_EQ(graph.on_failure[0].name, "mend");
 }
 
+// promise: G-15
 TEST(YamlTest, RemembersWhereEachFieldStands) {
   const Documents documents = ParseDocuments(kGraph, "graph.yaml");
   const TaskGraphStep& what = documents.graphs[0].steps[1];
@@ -154,6 +156,7 @@ TEST(YamlTest, RemembersWhereEachFieldStands) {
   EXPECT_EQ(documents.graphs[0].deadline_mark.line, 29);
 }
 
+// promise: G-10
 TEST(YamlTest, DefaultsOfATaskGraph) {
   const Documents documents = ParseDocuments(
       "apiVersion: fractos.dev/v1alpha1\nkind: TaskGraph\nmetadata: {generateName: a-}\n"
@@ -172,6 +175,7 @@ TEST(YamlTest, DefaultsOfATaskGraph) {
   EXPECT_THAT(graph.on_failure, IsEmpty());
 }
 
+// promise: G-18
 TEST(YamlTest, ReadsEveryFieldOfADeviceCluster) {
   const Documents documents = ParseDocuments(kCluster, "f");
   ASSERT_THAT(documents.diagnostics, IsEmpty()) << documents.diagnostics[0].ToString();
@@ -199,6 +203,7 @@ TEST(YamlTest, DefaultsOfADeviceCluster) {
   EXPECT_EQ(cluster.max_in_flight, 64);
 }
 
+// promise: G-01
 TEST(YamlTest, AFileHoldsSeveralDocuments) {
   const Documents documents =
       ParseDocuments(absl::StrCat("---\n---\n", kCluster, "---\n", kGraph, "---\n# end\n"), "f");
@@ -209,6 +214,7 @@ TEST(YamlTest, AFileHoldsSeveralDocuments) {
 }
 
 // The same name may be a graph's and a cluster's, or stand in two namespaces.
+// promise: B-14
 TEST(YamlTest, NamesAreUniqueByKindAndNamespace) {
   const std::string head = "apiVersion: fractos.dev/v1alpha1\nkind: DeviceCluster\n";
   const std::string spec = "spec: {adaptor: {command: [x]}}\n";
@@ -263,6 +269,7 @@ TEST(YamlTest, AnAliasToAnEarlierDocumentIsUnknown) {
 }
 
 // "256 KiB file spec", at the bound.
+// promise: L-03, B-13
 TEST(YamlLimitsTest, AFileHasAtMost256KiB) {
   std::string text = kCluster;
   text.resize(256 * 1024 - 1, '\n');
@@ -311,6 +318,7 @@ TEST(YamlLimitsTest, HasAtMost65536Values) {
   EXPECT_THAT(faults(36, 654), SizeIs(1));
 }
 
+// promise: B-02
 TEST(YamlLimitsTest, NestingThatIsHardToParseEndsQuickly) {
   for (const char* piece :
        {"[", "{", "- ", "? ", "[{", "{a: ", "!a ", "&a ", "\"", "|\n ", "a: "}) {
@@ -320,6 +328,7 @@ TEST(YamlLimitsTest, NestingThatIsHardToParseEndsQuickly) {
   }
 }
 
+// promise: B-14
 TEST(YamlTest, DuplicateKeysAreAnErrorAtAnyDepth) {
   EXPECT_THAT(SpecFaults("  steps:\n  - {name: a, name: b, device: d, operation: o}\n"),
               HasSubstr("f:6:15: spec.steps[0].name: is there twice"));
@@ -336,6 +345,7 @@ TEST(YamlTest, AllFaultsAreReportedInFileOrder) {
             "f:8:10: spec.steps: must be a list, not a number\n");
 }
 
+// promise: B-04
 TEST(YamlTest, WrongTypesAreNamed) {
   EXPECT_EQ(SpecFaults("  deadline: [1s]\n  steps: []\n"),
             "f:5:13: spec.deadline: must be a duration like \"60s\", not a list\n");

@@ -15,6 +15,7 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 using testing::ElementsAre;
 
+// promise: T-06
 TEST(EventLoopTest, RunsWhatWasPostedInOrderOnTheThreadInsideRun) {
   EventLoop loop;
   std::vector<int> order;
@@ -50,6 +51,7 @@ TEST(EventLoopTest, PostFromAnotherThreadWakesALoopThatWaits) {
   EXPECT_EQ(ran, 2 * kPosts);
 }
 
+// promise: T-06
 TEST(EventLoopTest, TimersRunInTheOrderOfTheirTimesAndNeverEarly) {
   EventLoop loop;
   std::vector<int> order;
