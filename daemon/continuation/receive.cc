@@ -156,8 +156,8 @@ void Core::Impl::Keep(Event& event, Run& run, const Incarnation& from, HandOver 
 }
 
 // The same result along the same edge once more. It may come under a higher redrive epoch, which
-// settles it; and it may come from another execution that agreed, and then its bytes, or those that a
-// refinement took over, live elsewhere: where they were may be gone.
+// settles it; and it may come from another execution that agreed, and then its bytes, or those that
+// a refinement took over, live elsewhere: where they were may be gone.
 void Core::Impl::Renew(Event& event, Run& run, Candidate& candidate, const HandOver& message) {
   candidate.redrive = std::max(candidate.redrive, message.redrive);
   const bool moved =

@@ -53,9 +53,8 @@ void Core::Impl::SendReport(Event& event, Run& run) {
     for (const ResultPtr& ancestor : attempt->ancestors) {
       if (run.recorded.contains(ancestor->id) || !added.insert(ancestor->id).second) continue;
       const auto made_here = own.find(ancestor->id);
-      report.results.push_back(made_here == own.end()
-                                   ? ancestor
-                                   : WithoutInlineBytes(made_here->second->result));
+      report.results.push_back(
+          made_here == own.end() ? ancestor : WithoutInlineBytes(made_here->second->result));
     }
     ResultPtr result = attempt->result;
     // The driver shows small outputs without asking for them.
@@ -85,7 +84,7 @@ std::vector<StepPath> Core::Impl::Executing(const Run& run) const {
   std::vector<StepPath> executing;
   for (const auto& [id, attempt] : run.attempts) {
     if (attempt->state == Attempt::State::kCommitted || attempt->redrive < run.redrive) continue;
-    if (IsFenced(*attempt)) continue;  // whatever it does will not count
+    if (IsFenced(*attempt)) continue;                          // whatever it does will not count
     if (attempt->state == Attempt::State::kStarved) continue;  // waiting in vain is not work
     executing.push_back(id.first);
   }

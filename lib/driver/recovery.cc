@@ -57,14 +57,13 @@ void RunCore::Impl::On(Event& event, const Incarnation& from, const Holding& mes
 void RunCore::Impl::CheckAnswers(Event& event, bool time_is_up) {
   if (ending_ || (recovery_ != Recovery::kProbing && recovery_ != Recovery::kSettling)) return;
   // After a resume the links come up one by one, and what all wait for is a leader everywhere.
-  const bool ready = !up_.empty() &&
-                     (!resuming_ || std::all_of(plan_.clusters.begin(), plan_.clusters.end(),
-                                                [this](const std::string& cluster) {
-                                                  return book_.EpochOf(cluster) != 0;
-                                                }));
-  const bool answered = std::all_of(up_.begin(), up_.end(), [this](const auto& peer) {
-    return holdings_.contains(peer.first);
-  });
+  const bool ready =
+      !up_.empty() && (!resuming_ || std::all_of(plan_.clusters.begin(), plan_.clusters.end(),
+                                                 [this](const std::string& cluster) {
+                                                   return book_.EpochOf(cluster) != 0;
+                                                 }));
+  const bool answered = std::all_of(
+      up_.begin(), up_.end(), [this](const auto& peer) { return holdings_.contains(peer.first); });
   if (!ready || !answered) {
     if (!time_is_up) return;
     if (up_.empty()) {
@@ -258,10 +257,9 @@ bool RunCore::Impl::StandsOnNothing(const StepPath& path) const {
   const StepPtr step = graph_.Find(path);
   if (step == nullptr || !graph_.Contains(*step)) return false;
   const std::vector<StepPath> predecessors = step->Predecessors();
-  return std::any_of(predecessors.begin(), predecessors.end(),
-                     [this, &step](const StepPath& from) {
-                       return graph_.ResultAlong(*step, from, record_.steps) == nullptr;
-                     });
+  return std::any_of(predecessors.begin(), predecessors.end(), [this, &step](const StepPath& from) {
+    return graph_.ResultAlong(*step, from, record_.steps) == nullptr;
+  });
 }
 
 void RunCore::Impl::Raise(Event& event) {

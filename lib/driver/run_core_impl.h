@@ -167,7 +167,7 @@ class RunCore::Impl {
   std::set<ResultId> lost_results_;  // un-recorded: who held their values holds nothing
   std::map<Address, BootId> up_;
   std::map<Address, Holding> holdings_;
-  std::set<ResultId> news_;         // recorded since the last probe began
+  std::set<ResultId> news_;        // recorded since the last probe began
   std::set<ObjectId> unreadable_;  // asked for since then, in vain
   Time heard_;
 };

@@ -154,15 +154,11 @@ void World::Introduce(Node& node) {
     if (&other == &node || !other.alive) continue;
     In(Between(milliseconds(1), milliseconds(30)), [this, &node, &other, life = node.life] {
       if (!node.alive || node.life != life || !other.alive) return;
-      Step(other, [this, peer = node.incarnation(), epoch = node.epoch](Core& core,
-                                                                        Actions* actions) {
-        core.LinkUp(now_, peer, epoch, actions);
-      });
+      Step(other, [this, peer = node.incarnation(), epoch = node.epoch](
+                      Core& core, Actions* actions) { core.LinkUp(now_, peer, epoch, actions); });
       if (!node.alive || !other.alive) return;
-      Step(node, [this, peer = other.incarnation(), epoch = other.epoch](Core& core,
-                                                                         Actions* actions) {
-        core.LinkUp(now_, peer, epoch, actions);
-      });
+      Step(node, [this, peer = other.incarnation(), epoch = other.epoch](
+                     Core& core, Actions* actions) { core.LinkUp(now_, peer, epoch, actions); });
     });
   }
   In(Between(milliseconds(1), milliseconds(30)), [this, &node, life = node.life] {
@@ -229,13 +225,14 @@ void World::Elect(int cluster, int but) {
     if (&node == &winner || node.address.cluster != winner.address.cluster || !node.alive) continue;
     // A deposed leader that hears of it from nobody goes on believing.
     if (static_cast<int>(node.address.replica) == but) continue;
-    In(Between(milliseconds(1), milliseconds(50)), [this, &node, life = node.life,
-                                                    leader = winner.address, epoch] {
-      if (!node.alive || node.life != life || node.epoch > epoch) return;
-      node.epoch = 0;
-      Step(node, [this, leader, epoch](Core& core, Actions* actions) {
-           core.Follow(now_, leader, epoch, actions); });
-    });
+    In(Between(milliseconds(1), milliseconds(50)),
+       [this, &node, life = node.life, leader = winner.address, epoch] {
+         if (!node.alive || node.life != life || node.epoch > epoch) return;
+         node.epoch = 0;
+         Step(node, [this, leader, epoch](Core& core, Actions* actions) {
+           core.Follow(now_, leader, epoch, actions);
+         });
+       });
   }
 }
 
@@ -254,7 +251,10 @@ void World::Step(Node& node, const std::function<void(Core&, Actions*)>& event) 
   const std::optional<Time> next = node.core->NextTick();
   if (next.has_value() && *next < node.ticking) {
     node.ticking = *next;
-    if (trace_) Note(absl::StrCat("arm ", node.address.ToString(), " ", std::chrono::duration_cast<std::chrono::microseconds>(*next - kStart).count()));
+    if (trace_)
+      Note(absl::StrCat(
+          "arm ", node.address.ToString(), " ",
+          std::chrono::duration_cast<std::chrono::microseconds>(*next - kStart).count()));
     At(std::max(*next, now_), [this, &node, life = node.life, due = *next] {
       if (!node.alive || node.life != life || node.ticking != due) return;
       node.ticking = Time::max();
@@ -290,7 +290,7 @@ void World::Do(Node& node, Fetch&& fetch) {
        if (readable) node.cache.insert(fetch.value.object);
        Note(absl::StrCat("fetched ", fetch.value.object.ToShortHex(), readable ? " ok" : " gone"));
        Step(node, [this, fetch, readable](Core& core, Actions* actions) {
-      core.Fetched(now_, fetch.run, fetch.value,
+         core.Fetched(now_, fetch.run, fetch.value,
                       readable ? absl::OkStatus() : absl::NotFoundError("gone"), actions);
        });
      });
@@ -327,7 +327,7 @@ void World::Do(Node& node, fractos::Execute&& execute) {
          value.object = random_.NewId<ObjectId>();
          if (!big) value.inline_bytes = std::make_shared<const std::string>(bytes);
          node.objects[value.object] = false;
-      bytes_[value.digest] = bytes;
+         bytes_[value.digest] = bytes;
          return value;
        };
        switch (made.kind) {
@@ -348,7 +348,7 @@ void World::Do(Node& node, fractos::Execute&& execute) {
        }
        Note(absl::StrCat("executed ", execute.attempt.step, " on ", node.address.ToString()));
        Step(node, [this, attempt_key = execute.attempt, outcome](Core& core, Actions* actions) {
-      core.Executed(now_, attempt_key, outcome, actions);
+         core.Executed(now_, attempt_key, outcome, actions);
        });
      });
 }
@@ -489,7 +489,10 @@ void World::StepDriver(const std::function<void(RunCore&, DriverActions*)>& even
   const std::optional<Time> next = driver_->NextTick();
   if (next.has_value() && *next < driver_ticking_) {
     driver_ticking_ = *next;
-    if (trace_) Note(absl::StrCat("arm driver ", std::chrono::duration_cast<std::chrono::microseconds>(*next - kStart).count()));
+    if (trace_)
+      Note(absl::StrCat(
+          "arm driver ",
+          std::chrono::duration_cast<std::chrono::microseconds>(*next - kStart).count()));
     At(std::max(*next, now_), [this, life = driver_life_, due = *next] {
       if (driver_ == nullptr || driver_life_ != life || driver_ticking_ != due) return;
       driver_ticking_ = Time::max();
