@@ -30,6 +30,7 @@ constexpr size_t kMaxQueuedBytes = 64 * 1024 * 1024;  // for one peer
 constexpr size_t kMaxPeers = 4096;
 constexpr Duration kFirstRedial = milliseconds(50);
 constexpr Duration kLastRedial = milliseconds(250);
+constexpr int kMostPatience = 8;  // times open_timeout
 // How long a message that nobody waits for may lie here until another takes it along.
 constexpr Duration kMayLie = milliseconds(5);
 
@@ -296,7 +297,8 @@ class LinkTable::Impl final : public Stream::Owner, public std::enable_shared_fr
       absl::MutexLock lock(&mutex_);
       auto found = links_.find(stream.get());
       if (found == links_.end() && !shutting_down_ && links_.size() < kMaxPeers) {
-        found = AddLinkLocked(stream);  // somebody dialled us
+        // Somebody dialled us, and gives up by itself.
+        found = AddLinkLocked(stream, kMostPatience * options_.open_timeout);
       }
       if (found != links_.end()) {
         found->second->started = true;
@@ -455,14 +457,14 @@ class LinkTable::Impl final : public Stream::Owner, public std::enable_shared_fr
     return peers_.emplace(address, std::move(peer)).first->second.get();
   }
 
-  Links::iterator AddLinkLocked(std::shared_ptr<Stream> stream)
+  Links::iterator AddLinkLocked(std::shared_ptr<Stream> stream, Duration patience)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     auto link = std::make_unique<Link>();
     const Stream* key = stream.get();
     std::weak_ptr<Stream> weak_stream = stream;
     std::weak_ptr<Impl> weak = weak_from_this();
     link->stream = std::move(stream);
-    loop_->At(steady_clock::now() + options_.open_timeout, [weak, weak_stream] {
+    loop_->At(steady_clock::now() + patience, [weak, weak_stream] {
       std::shared_ptr<Impl> self = weak.lock();
       std::shared_ptr<Stream> late = weak_stream.lock();
       if (self != nullptr && late != nullptr && !self->IsOpen(late.get())) late->Cancel();
@@ -515,7 +517,9 @@ class LinkTable::Impl final : public Stream::Owner, public std::enable_shared_fr
       if (!peer->links.empty() || !(peer->keep || !peer->queue.empty())) return;
       endpoint = peer->endpoint;
       stream = std::make_shared<ClientStream>(shared_from_this(), loop_);
-      Link& link = *AddLinkLocked(stream)->second;
+      // On an overloaded machine a Link takes long to open; giving up again and again takes longer.
+      const int patience = std::min(1 << std::clamp(peer->failures, 0, 8), kMostPatience);
+      Link& link = *AddLinkLocked(stream, patience * options_.open_timeout)->second;
       link.peer = address;
       link.dialled = true;
       peer->links.push_back(&link);

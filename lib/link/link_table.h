@@ -34,7 +34,8 @@ class LinkObserver {
 };
 
 struct LinkOptions {
-  // A Link that is not open by then is given up.
+  // A Link that is not open by then is given up; each further attempt has twice the time, up to
+  // eight times.
   Duration open_timeout = std::chrono::seconds(2);
   // Not 0: asks every peer for a sign of life this often, for SilentFor. The loop at the other end
   // answers, so a process that is stopped, or whose loop hangs, is silent.
