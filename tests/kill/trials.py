@@ -126,7 +126,7 @@ class Trial:
 
     def await_record(self, process):
         """The run has begun when its record is there."""
-        w.eventually(lambda: self.world.record() or process.poll() is not None)
+        w.eventually(lambda: self.world.record() or process.poll() is not None, w.LONGEST_RUN)
         return process.poll() is None
 
 
@@ -176,11 +176,9 @@ class KillAtInstant(Trial):
             self.miss()
         code, report = self.world.finish(process)
         if not self.missed:
-            # A daemon of a run that had ended already masks nothing.
-            end = report and (report["startMicroseconds"] / 1e6
-                              + report["durationMilliseconds"] / 1e3)
-            if end and killed > end:
-                self.miss()
+            if report and not 0 <= killed - report["startMicroseconds"] / 1e6 <= (
+                    report["durationMilliseconds"] / 1e3):
+                self.miss()  # before its begin, or after its end
             self.measure(killed, report)
         self.judge(code, report)
 
