@@ -98,8 +98,8 @@ absl::StatusOr<Descriptions> Roll::AwaitLeaders(const std::vector<std::string>& 
   if (!failed_.ok()) return failed_;
   if (!in_time) {
     return absl::DeadlineExceededError(
-        absl::StrCat("DeviceCluster ", FirstUnready(clusters), " has no leader that has described ",
-                     "its device after ", absl::FormatDuration(absl::FromChrono(timeout))));
+        absl::StrCat("DeviceCluster ", FirstUnready(clusters),
+                     " is not ready: none of its daemons leads and has described its device"));
   }
   Descriptions descriptions;
   for (const auto& [address, peer] : peers_) {

@@ -149,8 +149,25 @@ absl::Status OpenCentre(Session* session, const Prepared& prepared, const ShowOp
   return session->StartCentre(prepared.needed, prepared.inputs.restart, show.verbose);
 }
 
-// Runs what is prepared, from its record on. `fresh` says that bad input found only now, when the
-// devices have described themselves, leaves nothing behind.
+// Waits for the devices, as long as nobody interrupts; a person hears early of one that keeps
+// failing to start.
+absl::StatusOr<Descriptions> AwaitDevices(Session* session, const std::vector<std::string>& names,
+                                          bool quiet, const Wakeup& wakeup) {
+  constexpr Duration kSlice = std::chrono::milliseconds(500);
+  constexpr Duration kPatience = std::chrono::seconds(3);
+  for (Duration waited = kSlice;; waited += kSlice) {
+    absl::StatusOr<Descriptions> ready = session->AwaitReady(names, kSlice);
+    if (!absl::IsDeadlineExceeded(ready.status()) || wakeup.interrupted()) return ready;
+    if (waited >= Session::kReadyTimeout) return ready;
+    if (waited != kPatience || quiet) continue;
+    std::cerr << "fractosctl: " << std::string(ready.status().message())
+              << "\nstill waiting; Ctrl-C stops\n";
+  }
+}
+
+// Runs what is prepared, from its record on. `fresh` says that what goes wrong before its first
+// record, bad input found only when the devices have described themselves included, leaves nothing
+// behind.
 ExitCode Drive(Prepared prepared, FileRecordStore* store, RecordStore::Versioned stored, bool fresh,
                const ShowOptions& options) {
   const RunId run = stored.record.run;
@@ -169,9 +186,13 @@ ExitCode Drive(Prepared prepared, FileRecordStore* store, RecordStore::Versioned
   }
   std::vector<std::string> names;
   for (const PlacedCluster& placed : prepared.needed) names.push_back(placed.cluster.FullName());
-  const absl::StatusOr<Descriptions> descriptions = (*session)->AwaitReady(names);
-  if (!descriptions.ok()) return Complain(descriptions.status());
-  if (wakeup.interrupted()) return kExitInterrupted;
+  const absl::StatusOr<Descriptions> descriptions =
+      AwaitDevices(session->get(), names, options.quiet, wakeup);
+  if (wakeup.interrupted() || !descriptions.ok()) {
+    // There is no record yet, so there would be nothing to list or to resume.
+    if (fresh) RemoveFolder(store->FolderOf(run));
+    return wakeup.interrupted() ? kExitInterrupted : Complain(descriptions.status());
+  }
 
   const ParameterValues& parameters = prepared.inputs.parameters;
   if (const std::vector<Diagnostic> wrong = Validate(prepared.graph, *descriptions, parameters);
