@@ -92,7 +92,8 @@ def main():
         print(f"  {application if mode == MODES[0] else '':10}{mode:13}{len(report['steps']):6}"
               f"{transfer['hops']:6}{transfer['messages']:10}{transfer['bytes']:12,}"
               f"{report['durationMilliseconds']:7.1f} ms")
-    print("\n  Each run starts its own devices, so most of classify's time goes into loading the network.\n")
+    print("\n  Each run starts its own devices, so most of classify's time goes into loading the "
+          "network.\n")
     sys.exit(0 if same else 1)
 
 
