@@ -136,7 +136,7 @@ TEST_F(CliRunTest, AKilledRunLeavesNoProcessAndIsResumed) {
   EXPECT_EQ(cli_.Run({"resume", "ffff"}).code, 2);
 }
 
-// promise: E-05, E-06
+// promise: E-05, E-06, G-18
 TEST_F(CliRunTest, ALeaderThatIsStoppedIsKilledAndAnotherOneLeads) {
   cli_.Write("devices.yaml",
              "apiVersion: fractos.dev/v1alpha1\n"

@@ -164,7 +164,7 @@ TEST_F(RedriveTest, AbortLeavesWorkUnderItsOwnEpochAlone) {
   EXPECT_EQ(All<Commit>().size(), 1u);
 }
 
-// promise: H-26, H-10, H-40, R-19
+// promise: H-26, H-10, H-40
 TEST_F(RedriveTest, EndForgetsEverythingAndReleasesValues) {
   const ResultPtr large = GivenLarge("read", "many bytes");
   Receive(Hand({NewStep("one"), Two()}));

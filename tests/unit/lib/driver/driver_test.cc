@@ -1,0 +1,103 @@
+// The driver over real Links, for what its cores do not see.
+#include "lib/driver/driver.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "lib/driver/memory_record_store.h"
+#include "lib/link/link_table.h"
+#include "tests/unit/lib/protocol/builders.h"
+
+namespace fractos {
+namespace {
+
+// A daemon that only listens, and says what the test tells it to.
+class Peer : public LinkObserver {
+ public:
+  Peer(EventLoop* loop, const std::string& endpoint)
+      : links_(loop, {Replica("default/a"), 0, "", ""}, this, {}) {
+    const absl::Status status = links_.Listen(endpoint);
+    EXPECT_TRUE(status.ok()) << status;
+  }
+  void OnPeer(const PeerInfo& peer) override {
+    absl::MutexLock lock(&mutex_);
+    driver_ = peer.self.address;
+  }
+  void OnPeerLost(const Address&) override {}
+  void OnMessages(const Incarnation&, std::vector<Message> messages) override {
+    absl::MutexLock lock(&mutex_);
+    for (Message& message : messages) messages_.push_back(std::move(message));
+  }
+
+  // Waits for the driver's Link, and tells it.
+  void Tell(Message message) {
+    absl::MutexLock lock(&mutex_);
+    const auto linked = [this]()
+                            ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return !driver_.IsNone(); };
+    ASSERT_TRUE(mutex_.AwaitWithTimeout(absl::Condition(&linked), absl::Seconds(10)));
+    links_.Send(driver_, std::move(message));
+  }
+  std::vector<Message> WaitForMessages(size_t count) {
+    absl::MutexLock lock(&mutex_);
+    const auto there = [this, count]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      return messages_.size() >= count;
+    };
+    mutex_.AwaitWithTimeout(absl::Condition(&there), absl::Seconds(10));
+    return messages_;
+  }
+
+ private:
+  LinkTable links_;
+  absl::Mutex mutex_;
+  Address driver_ ABSL_GUARDED_BY(mutex_);
+  std::vector<Message> messages_ ABSL_GUARDED_BY(mutex_);
+};
+
+// "A daemon that reports an unknown run is told" to forget it.
+// promise: R-19
+TEST(DriverTest, ADaemonThatSpeaksOfAnUnknownRunIsToldToForgetIt) {
+  char folder[] = "/tmp/fractos-driver-XXXXXX";
+  ASSERT_NE(::mkdtemp(folder), nullptr);
+  const std::string endpoint = std::string("unix:") + folder + "/peer";
+  const RunId reported = NamedId<RunId>("reported"), asked = NamedId<RunId>("asked");
+  {
+    EventLoop loop;
+    SystemClock clock;
+    SystemRandom random;
+    MemoryRecordStore store;
+    Peer peer(&loop, endpoint);
+    Driver::Options options;
+    options.name = "test";
+    absl::StatusOr<std::unique_ptr<Driver>> driver =
+        Driver::Create(&loop, options, &store, &clock, &random);
+    ASSERT_TRUE(driver.ok()) << driver.status();
+    std::thread thread([&loop] { loop.Run(); });
+    (*driver)->Learn({{"default/a", {endpoint}, 0, 0}});
+    peer.Tell(Accepted{{reported, "step", ResultId()}, 1});  // waits for nothing
+    peer.Tell(Report{reported, 1, {}, {}, {"step"}});
+    peer.Tell(FetchRedrive{asked});
+    const std::vector<Message> answers = peer.WaitForMessages(2);
+    loop.Stop();
+    thread.join();
+    ASSERT_EQ(answers.size(), 2u);
+    ASSERT_TRUE(std::holds_alternative<End>(answers[0])) << DebugString(answers[0]);
+    EXPECT_EQ(std::get<End>(answers[0]).run, reported);
+    ASSERT_TRUE(std::holds_alternative<End>(answers[1])) << DebugString(answers[1]);
+    EXPECT_EQ(std::get<End>(answers[1]).run, asked);
+  }
+  std::filesystem::remove_all(folder);
+}
+
+}  // namespace
+}  // namespace fractos
