@@ -9,6 +9,7 @@
 #include "CLI/Config.hpp"
 #include "CLI/Formatter.hpp"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "cli/completion.h"
 #include "cli/copy.h"
 #include "cli/exit_code.h"
@@ -239,4 +240,9 @@ class Commands {
 }  // namespace
 }  // namespace fractos
 
-int main(int argc, char** argv) { return fractos::Commands().Main(argc, argv); }
+int main(int argc, char** argv) {
+#ifndef FRACTOS_FAILPOINTS
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);  // as fractos-daemon does
+#endif
+  return fractos::Commands().Main(argc, argv);
+}
