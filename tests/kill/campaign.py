@@ -90,6 +90,7 @@ def main():
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: says what it has
     since = time.monotonic()
+    code = report.digest_of_code(arguments.bin)
     undisturbed = t.Undisturbed(arguments.bin, 2 if arguments.quick else 5)
     print(f"undisturbed: {undisturbed.duration:.3f} s", flush=True)
     results = []
@@ -105,7 +106,7 @@ def main():
         except KeyboardInterrupt:
             print("interrupted: only what was tried until now counts", flush=True)
             pool.shutdown(cancel_futures=True)
-    whole = report.summarize(arguments, undisturbed, results, time.monotonic() - since)
+    whole = report.summarize(arguments, code, undisturbed, results, time.monotonic() - since)
     print(report.as_text(whole), flush=True)
     if arguments.output is not None:
         report.write(arguments.output, whole, results)
