@@ -142,6 +142,7 @@ class LinkTableTest : public testing::Test {
 
 class LinkEndpointTest : public LinkTableTest, public testing::WithParamInterface<std::string> {};
 
+// promise: T-01
 TEST_P(LinkEndpointTest, OpensOnConnectAndCarriesMessagesInOrderBothWays) {
   Node a("a"), b("b");
   const std::string endpoint = b.ListenAndStart(GetParam().empty() ? Socket("b") : GetParam());
@@ -178,6 +179,7 @@ TEST_F(LinkTableTest, SendDialsWhenTheEndpointIsKnown) {
   EXPECT_EQ(a.links().stats().messages_dropped, 1u);
 }
 
+// promise: T-02
 TEST_F(LinkTableTest, ABatchIsOneFrame) {
   Node a("a"), b("b");
   a.Learn(b, b.ListenAndStart(Socket("b")));
@@ -243,6 +245,7 @@ TEST_F(LinkTableTest, WhatQueuedIsSplitAtTheBoundOfAFrame) {
 }
 
 // Promise: bounded queues everywhere.
+// promise: T-05
 TEST_F(LinkTableTest, TheQueueOfAPeerIsBounded) {
   Node a("a"), b("b");
   a.Learn(b, Socket("b"));  // nobody runs either loop, so all of this queues
@@ -257,6 +260,7 @@ TEST_F(LinkTableTest, TheQueueOfAPeerIsBounded) {
   EXPECT_GT(a.links().stats().messages_dropped, 0u);
 }
 
+// promise: L-05
 TEST_F(LinkTableTest, AMessageLongerThanAFrameIsDropped) {
   Node a("a"), b("b");
   a.Learn(b, Socket("b"));
@@ -271,6 +275,7 @@ TEST_F(LinkTableTest, AMessageLongerThanAFrameIsDropped) {
   EXPECT_EQ(a.links().stats().messages_dropped, 1u);
 }
 
+// promise: T-08
 TEST_F(LinkTableTest, UpdateReachesEveryPeerAndTheLastOneWins) {
   Node a("a"), b("b");
   a.Learn(b, b.ListenAndStart(Socket("b")));
@@ -285,6 +290,7 @@ TEST_F(LinkTableTest, UpdateReachesEveryPeerAndTheLastOneWins) {
   b.Expect({"+default/a-0@0", "+default/a-0@7", "+default/a-0@0"});
 }
 
+// promise: T-03
 TEST_F(LinkTableTest, APeerThatIsNotThereIsLostOnceAndDialledUntilItComes) {
   Node a("a");
   auto b = std::make_unique<Node>("b");
@@ -332,6 +338,7 @@ TEST_F(LinkTableTest, WhoeverAnswersUnderAnotherNameIsNotThePeer) {
   a.Expect({"-default/b-0"});
 }
 
+// promise: T-07
 TEST_F(LinkTableTest, ShutdownWritesWhatIsQueuedFirst) {
   Node a("a"), b("b");
   a.Learn(b, b.ListenAndStart(Socket("b")));
@@ -347,6 +354,7 @@ TEST_F(LinkTableTest, ShutdownWritesWhatIsQueuedFirst) {
   a.Expect({"+default/b-0@0"});
 }
 
+// promise: T-07
 TEST_F(LinkTableTest, ShutdownOfTheServingSideFlushesToo) {
   Node a("a"), b("b");
   a.Learn(b, b.ListenAndStart(Socket("b")));
@@ -431,11 +439,16 @@ TEST_F(LinkTableTest, AStoppedPeerFallsSilentAndAWokenOneSpeaks) {
 
 // Speaks gRPC but no Link: sends `frames` and waits for the end.
 grpc::Status SendRaw(const std::string& endpoint, const std::string& method,
-                     const std::vector<std::string>& frames) {
-  grpc::GenericStub stub(grpc::CreateCustomChannel(endpoint, grpc::InsecureChannelCredentials(),
-                                                   LinkChannelArguments(false)));
+                     const std::vector<std::string>& frames,
+                     grpc_compression_algorithm compression = GRPC_COMPRESS_NONE) {
+  // What a Link would not do, other clients may.
+  const grpc::ChannelArguments arguments =
+      compression == GRPC_COMPRESS_NONE ? LinkChannelArguments(false) : grpc::ChannelArguments();
+  grpc::GenericStub stub(
+      grpc::CreateCustomChannel(endpoint, grpc::InsecureChannelCredentials(), arguments));
   grpc::CompletionQueue queue;
   grpc::ClientContext context;
+  context.set_compression_algorithm(compression);
   auto call = stub.PrepareCall(&context, method, &queue);
   auto wait = [&queue] {
     void* tag;
@@ -462,6 +475,7 @@ grpc::Status SendRaw(const std::string& endpoint, const std::string& method,
 }
 
 // Promise: what a peer says is hostile input; the Link is closed and the process lives.
+// promise: H-43
 TEST_F(LinkTableTest, GarbageClosesTheLinkAndNothingElse) {
   Node a("a"), b("b");
   const std::string endpoint = b.ListenAndStart(Socket("b"));
@@ -486,6 +500,40 @@ TEST_F(LinkTableTest, GarbageClosesTheLinkAndNothingElse) {
   good.Start();
   good.links().Send(b.address(), NumberedEnd(3));
   b.WaitForMessages(1);
+}
+
+// promise: T-11
+TEST(LinkChannelArgumentsTest, TurnCompressionOffBothWays) {
+  for (const bool across_machines : {false, true}) {
+    const grpc::ChannelArguments arguments = LinkChannelArguments(across_machines);
+    const grpc_channel_args raw = arguments.c_channel_args();
+    std::map<std::string, int> off;
+    for (size_t i = 0; i < raw.num_args; ++i) {
+      if (raw.args[i].type == GRPC_ARG_INTEGER) off[raw.args[i].key] = raw.args[i].value.integer;
+    }
+    ASSERT_TRUE(off.contains(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION));
+    EXPECT_EQ(off[GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION], 0);
+    ASSERT_TRUE(off.contains(GRPC_ARG_ENABLE_PER_MESSAGE_COMPRESSION));
+    EXPECT_EQ(off[GRPC_ARG_ENABLE_PER_MESSAGE_COMPRESSION], 0);
+  }
+}
+
+// Few bytes that swell to many would get round every bound on what is read.
+// promise: T-11
+TEST_F(LinkTableTest, CompressedMessagesAreNotTaken) {
+  for (const grpc_compression_algorithm compression : {GRPC_COMPRESS_NONE, GRPC_COMPRESS_GZIP}) {
+    Node a("a"), b("b", {.open_timeout = milliseconds(1000)});
+    const std::string endpoint =
+        b.ListenAndStart(Socket(compression == GRPC_COMPRESS_NONE ? "plain" : "compressed"));
+    // Long and uniform, so that it does get compressed; the last frame ends the call.
+    StaleEpoch swollen;
+    swollen.cluster = "default/" + std::string(30, 'a');
+    std::string message;
+    for (int i = 0; i < 100; ++i) message += EncodeMessage(swollen);
+    SendRaw(endpoint, kLinkMethod, {EncodeHello(a.self()), message, "garbage"}, compression);
+    b.WaitForMessages(compression == GRPC_COMPRESS_NONE ? 100 : 0);
+    EXPECT_EQ(b.links().stats().frames_refused, 1u);
+  }
 }
 
 TEST_F(LinkTableTest, WhoeverDoesNotSayWhoItIsIsCutOff) {
