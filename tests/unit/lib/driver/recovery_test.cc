@@ -104,8 +104,7 @@ TEST_F(RecoveryTest, AfterTheRaiseAHandOverThatSomebodyHoldsIsLeftToHim) {
 // together with its recorded descendants in the one compare-and-swap that raises R."
 // promise: R-05
 TEST_F(RecoveryTest, ALostValueIsUnrecordedWithItsDescendantsInTheWriteThatRaisesTheEpoch) {
-  Run();
-  // classify's value, at b, is needed by write; read's is not, but write's work stood on both.
+  // write still needs classify's value, which is lost with b; done stands on print, print on it.
   plan_.steps.push_back(NewStep("print", {"classify"}));
   plan_.steps.push_back(NewStep("done", {"print"}));
   Run();
