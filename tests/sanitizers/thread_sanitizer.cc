@@ -214,7 +214,8 @@ extern "C" GrpcEvent grpc_completion_queue_next(void* queue, GrpcTime deadline, 
 
 // Read by ThreadSanitizer as it starts. What the libraries that are not built for it call is not
 // looked at: memory that gRPC frees on one thread was used on another in an order that only gRPC
-// knows. The first report ends the program, so that a test of several processes fails too.
+// knows. The first report ends the program, so that a test of several processes fails too. A test
+// may fork and go on with threads.
 extern "C" const char* __tsan_default_options() {
-  return "ignore_noninstrumented_modules=1:halt_on_error=1:second_deadlock_stack=1";
+  return "ignore_noninstrumented_modules=1:halt_on_error=1:die_after_fork=0";
 }
