@@ -286,7 +286,8 @@ void Device::Impl::Execute(Ticket ticket, fractos::Execute execution) {
         clock_->Now() + std::clamp<Duration>(execution.timeout, Duration::zero(), kMaxDeadline);
     running.execution = std::move(execution);
     running.sent = connection != nullptr;
-    if (!running.sent) running.frame = std::move(frame);
+    // Without an adaptor it waits here for the next one.
+    if (connection == nullptr) std::swap(running.frame, frame);
     // Nobody else looks at the deadlines while there is no adaptor, or once the supervisor reads.
     wake = (reading_ || connection == nullptr) && running.deadline < next_due_;
   }

@@ -10,17 +10,17 @@ namespace fractos {
 Digest Digest::Of(absl::string_view data) {
   // OpenSSL 3's SHA256() looks the algorithm up by its name each time, which takes longer than the
   // few dozen bytes of an identity do.
-  static const EVP_MD* const algorithm = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+  static const EVP_MD* const kAlgorithm = EVP_MD_fetch(nullptr, "SHA256", nullptr);
   struct Context {
     EVP_MD_CTX* const raw = EVP_MD_CTX_new();
     ~Context() { EVP_MD_CTX_free(raw); }
   };
-  thread_local const Context context;
+  thread_local const Context kContext;
   Digest digest;
   auto* const out = reinterpret_cast<unsigned char*>(digest.bytes_.data());
-  if (algorithm == nullptr || EVP_DigestInit_ex(context.raw, algorithm, nullptr) != 1 ||
-      EVP_DigestUpdate(context.raw, data.data(), data.size()) != 1 ||
-      EVP_DigestFinal_ex(context.raw, out, nullptr) != 1) {
+  if (kAlgorithm == nullptr || EVP_DigestInit_ex(kContext.raw, kAlgorithm, nullptr) != 1 ||
+      EVP_DigestUpdate(kContext.raw, data.data(), data.size()) != 1 ||
+      EVP_DigestFinal_ex(kContext.raw, out, nullptr) != 1) {
     std::abort();  // a libcrypto without SHA-256: nothing can be named
   }
   return digest;
