@@ -111,7 +111,6 @@ void RunCore::Impl::LinkDown(Event& event, const Address& peer) {
 
 void RunCore::Impl::Cancel(Event& event) {
   if (finished_ || ending_) return;
-  cancelled_ = true;
   record_.failure = {"Cancelled", "the run was cancelled"};
   Finish(event, RunPhase::kCancelled);
   Flush(event);

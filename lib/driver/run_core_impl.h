@@ -128,7 +128,6 @@ class RunCore::Impl {
   Time deadline_;
   bool finished_ = false;
   bool ending_ = false;  // the last write is on its way
-  bool cancelled_ = false;
 
   // Writing.
   bool writing_ = false;
