@@ -197,7 +197,8 @@ class Device::Impl {
   std::shared_ptr<Connection> connection_ ABSL_GUARDED_BY(mutex_);  // null: not ready
   absl::Status broken_ ABSL_GUARDED_BY(mutex_);                     // why connection_ is no good
   // The supervisor reads, or has been told to. While it does not, it sleeps without listening to
-  // the socket, so an answer wakes one thread only.
+  // the socket, so an answer wakes one thread only. It reads until nothing is running, and again
+  // when the Settle that follows an Execute hands the reading over to it.
   bool reading_ ABSL_GUARDED_BY(mutex_) = false;
   bool waiting_inline_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread::id settler_ ABSL_GUARDED_BY(mutex_);  // inside Settle, and waits inline or delivers
@@ -485,6 +486,7 @@ absl::Status Device::Impl::LaunchAndServe(std::shared_ptr<Exit> exit) {
       waited.emplace(ticket, std::move(running.frame));
       running.sent = true;
     }
+    reading_ = !running_.empty();
   }
   for (auto& [ticket, frame] : waited) WriteTo(*connection, std::move(frame));
   absl::Status ended = Serve(*connection, *exit);
@@ -568,7 +570,7 @@ absl::Status Device::Impl::Serve(Connection& connection, Exit& exit) {
       if (stopping_) return absl::CancelledError("stopping");
       if (!broken_.ok()) return broken_;
       due = TakeDue(clock_->Now());
-      reading_ = !waiting_inline_ && !running_.empty();
+      if (running_.empty()) reading_ = false;
       next_due_ = due.next;
       if (reading_) events |= POLLIN;
     }
@@ -589,6 +591,11 @@ absl::Status Device::Impl::Serve(Connection& connection, Exit& exit) {
     if ((ready & ~POLLOUT) == 0) continue;
     Done done;
     absl::Status read = ReadAnswers(connection, &done);
+    {
+      // Before anybody hears of the answers: who executes next because of one may wait inline.
+      absl::MutexLock lock(&mutex_);
+      if (running_.empty()) reading_ = false;
+    }
     Deliver(std::move(done));
     if (!read.ok()) return read;
   }
