@@ -1,5 +1,6 @@
 #include "adaptors/kit/frames.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -67,10 +68,14 @@ absl::StatusOr<bool> FrameReader::Fill() {
   message.msg_iovlen = 1;
   message.msg_control = control;
   message.msg_controllen = sizeof(control);
-  ssize_t n = 0;
-  do {
-    n = ::recvmsg(socket_, &message, MSG_CMSG_CLOEXEC);
-  } while (n < 0 && errno == EINTR);
+  // Sleeps in poll, not in recvmsg: the latter also wakes up when the daemon takes what was answered
+  // before (room to write again), which costs two switches of processes per execution.
+  ssize_t n = ::recvmsg(socket_, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+  while (n < 0 && (errno == EINTR || errno == EAGAIN)) {
+    pollfd readable{socket_, POLLIN, 0};
+    if (errno == EAGAIN && ::poll(&readable, 1, -1) < 0 && errno != EINTR) break;
+    n = ::recvmsg(socket_, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+  }
   if (n < 0 && errno == ECONNRESET) return false;
   if (n < 0) return absl::ErrnoToStatus(errno, "cannot read from the daemon");
   for (cmsghdr* c = CMSG_FIRSTHDR(&message); c != nullptr; c = CMSG_NXTHDR(&message, c)) {
