@@ -1,6 +1,7 @@
 #include "daemon/continuation/core.h"
 
 #include <algorithm>
+#include <set>
 
 #include "daemon/continuation/core_impl.h"
 #include "lib/base/limits.h"

@@ -13,11 +13,11 @@
 #include <memory>
 #include <optional>
 #include <queue>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "daemon/continuation/core.h"
 #include "daemon/continuation/run.h"
 #include "lib/base/random.h"
@@ -133,8 +133,8 @@ class Core::Impl {
   using Timer = std::pair<Time, RunId>;
   mutable std::priority_queue<Timer, std::vector<Timer>, std::greater<Timer>> timers_;
   // Runs that are over, so that what is still under way does not start them again; in the order in
-  // which they may be forgotten too.
-  std::set<RunId> ended_;
+  // which they may be forgotten too. By the hundred thousand on a busy daemon, hence no tree.
+  absl::flat_hash_set<RunId> ended_;
   std::priority_queue<Timer, std::vector<Timer>, std::greater<Timer>> ended_until_;
   std::deque<AttemptKey> queue_;
   size_t occupied_ = 0;         // execution slots
