@@ -1,5 +1,7 @@
 #include "lib/plan/step.h"
 
+#include <algorithm>
+
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 
@@ -14,12 +16,18 @@ absl::string_view RootStepName(absl::string_view path) { return path.substr(0, p
 std::vector<StepPath> Step::Predecessors() const {
   std::vector<StepPath> predecessors;
   predecessors.reserve(inputs.size() + after.size());
+  // Most steps have one or two, for which a set costs more than it saves.
+  for (const InputEdge& edge : inputs) {
+    const auto same = [&edge](const StepPath& one) { return one == edge.from; };
+    if (std::none_of(predecessors.begin(), predecessors.end(), same)) {
+      predecessors.push_back(edge.from);
+    }
+  }
   absl::flat_hash_set<absl::string_view> seen;
-  const auto add = [&](const StepPath& predecessor) {
+  if (!after.empty()) seen.insert(predecessors.begin(), predecessors.end());
+  for (const StepPath& predecessor : after) {
     if (seen.insert(predecessor).second) predecessors.push_back(predecessor);
-  };
-  for (const InputEdge& edge : inputs) add(edge.from);
-  for (const StepPath& predecessor : after) add(predecessor);
+  }
   return predecessors;
 }
 
