@@ -228,8 +228,9 @@ void World::Elect(int cluster, int but) {
     In(Between(milliseconds(1), milliseconds(50)),
        [this, &node, life = node.life, leader = winner.address, epoch] {
          if (!node.alive || node.life != life || node.epoch > epoch) return;
-         node.epoch = 0;
-         Step(node, [this, leader, epoch](Core& core, Actions* actions) {
+         // In the step: one that stands still believes in itself until it wakes and is told.
+         Step(node, [this, &node, leader, epoch](Core& core, Actions* actions) {
+           if (node.epoch <= epoch) node.epoch = 0;
            core.Follow(now_, leader, epoch, actions);
          });
        });
@@ -384,10 +385,10 @@ void World::Do(Node& node, StepDown&& down) {
   int cluster = 0;
   while (ClusterName(cluster) != node.address.cluster) ++cluster;
   if (down.seen > epochs_[cluster]) Violation("told to step down for an epoch that never was");
-  node.epoch = 0;
   if (leaders_[cluster] == static_cast<int>(node.address.replica) && down.seen <= node.epoch) {
     Violation("the leader stepped down for nothing");
   }
+  node.epoch = 0;
 }
 
 bool World::IsCut(const Address& a, const Address& b) const {
