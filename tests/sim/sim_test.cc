@@ -16,7 +16,7 @@ const Summary& Seeds() {
   return summary;
 }
 
-// promise: H-01, H-02, H-31, H-21, H-30, H-40, H-37, R-02, R-05, R-07
+// promise: H-01, H-02, H-31, H-21, H-30, H-32, H-40, H-37, R-02, R-05
 TEST(SimTest, NoSeedViolatesAPromise) {
   const Summary& summary = Seeds();
   EXPECT_EQ(summary.seeds, kSeeds);
@@ -32,7 +32,7 @@ TEST(SimTest, SeedsCoverJoinsRefinementsAndRedrives) {
   EXPECT_LT(summary.failed_runs, kSeeds / 2) << "most runs get through their faults";
 }
 
-// promise: H-38, H-19
+// promise: H-38
 TEST(SimTest, EveryFaultStruckInEveryState) {
   const Summary& summary = Seeds();
   for (const auto& [state, fault] : summary.uncovered) {

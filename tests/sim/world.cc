@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "lib/driver/run_graph.h"
+#include "tests/sim/world_impl.h"
 
 namespace fractos::sim {
 namespace {
@@ -13,114 +13,8 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr uint64_t kMaxEvents = 100'000;
-constexpr Time kStart = Time(std::chrono::hours(1));
 
-struct Node {
-  Address address;
-  BootId boot;
-  bool alive = false;
-  Time paused_until;
-  std::unique_ptr<Core> core;
-  uint64_t life = 0;                 // events of an earlier life are nobody's
-  std::map<ObjectId, bool> objects;  // staged: false, committed: true
-  std::set<ObjectId> cache;
-  std::map<AttemptKey, uint32_t> tries;
-  std::set<AttemptKey> executing;
-  uint64_t epoch = 0;
-  Time ticking;
-  Incarnation incarnation() const { return {address, boot}; }
-};
-
-class World {
- public:
-  World(const WorldOptions& options, const Plan& plan)
-      : options_(options), plan_(plan), random_(options.seed) {}
-
-  Outcome Run(Duration limit);
-
- private:
-  using Callback = std::function<void()>;
-
-  void At(Time when, Callback callback) {
-    queue_.emplace(std::make_pair(when, ++sequence_), std::move(callback));
-  }
-  void In(Duration delay, Callback callback) { At(now_ + delay, std::move(callback)); }
-  Duration Between(Duration low, Duration high) {
-    return low + Duration(random_.Below(static_cast<uint64_t>((high - low).count()) + 1));
-  }
-  void Note(const std::string& what) {
-    for (char c : absl::StrCat(now_.time_since_epoch().count(), " ", what)) {
-      outcome_.history = (outcome_.history ^ static_cast<uint8_t>(c)) * 1099511628211ULL;
-    }
-    if (trace_)
-      trace_lines_.push_back(absl::StrCat(
-          std::chrono::duration_cast<std::chrono::microseconds>(now_ - kStart).count(), " ", what));
-  }
-  void Violation(std::string what) { outcome_.violations.push_back(std::move(what)); }
-
-  // Processes.
-  Node* Find(const Address& address);
-  void Start(Node& node);
-  void Crash(Node& node, Fault fault);
-  void Step(Node& node, const std::function<void(Core&, Actions*)>& event);
-  void CarryOut(Node& node, Actions actions);
-  void Do(Node& node, Send&& send) { Deliver(node.incarnation(), std::move(send)); }
-  void Do(Node&, LearnClusters&&) {}
-  void Do(Node& node, Fetch&& fetch);
-  void Do(Node& node, fractos::Execute&& execute);
-  void Do(Node& node, fractos::Cancel&& cancel);
-  void Do(Node& node, Commit&& commit);
-  void Do(Node& node, Release&& release);
-  void Do(Node& node, Reached&& reached);
-  void Do(Node& node, StepDown&& down);
-  void Elect(int cluster, int but);
-  void Introduce(Node& node);
-
-  // Network.
-  bool IsCut(const Address& a, const Address& b) const;
-  void Deliver(const Incarnation& from, Send send);
-  void Arrive(const Incarnation& from, const Address& to, const Message& message);
-  bool CanRead(const Address& reader, const Value& value);
-
-  // The driver and its store.
-  void StartDriver();
-  void CrashDriver();
-  void StepDriver(const std::function<void(RunCore&, DriverActions*)>& event);
-  void CarryOut(DriverActions actions);
-
-  void Strike(const PlannedFault& fault);
-  void Cover(Fault fault);
-  void CheckRecord(const RunRecord& before, const RunRecord& after);
-  void CheckEnd();
-
-  const WorldOptions options_;
-  const Plan plan_;
-  SeededRandom random_;
-  Time now_ = kStart;
-  uint64_t sequence_ = 0;
-  std::map<std::pair<Time, uint64_t>, Callback> queue_;
-  std::vector<Node> nodes_;
-  std::vector<uint64_t> epochs_;
-  std::vector<int> leaders_;
-  std::set<std::pair<Address, Address>> cuts_;
-  std::map<StepPath, StepState> states_;  // where each step was seen last
-  std::vector<PlannedFault> armed_;       // kCrashAtState
-  std::map<StepState, int> reached_;
-
-  const Address driver_address_ = Address::Driver("sim");
-  std::unique_ptr<RunCore> driver_;
-  BootId driver_boot_;
-  uint64_t driver_life_ = 0;
-  Time driver_ticking_;
-  std::optional<RunRecord> stored_;
-  RunId run_;
-  bool finished_ = false;
-  bool trace_ = false;
-  std::vector<std::string> trace_lines_;
-  std::map<Digest, std::string> bytes_;
-  std::map<Digest, std::string> made_of_;  // the value's bytes, less what is chance
-  Outcome outcome_;
-};
+}  // namespace
 
 Node* World::Find(const Address& address) {
   for (Node& node : nodes_) {
@@ -137,6 +31,8 @@ void World::Start(Node& node) {
   node.cache.clear();
   node.tries.clear();
   node.executing.clear();
+  node.redrive = 0;
+  node.told_end = false;
   node.epoch = 0;
   node.paused_until = Time();
   node.ticking = Time::max();
@@ -249,6 +145,7 @@ void World::Step(Node& node, const std::function<void(Core&, Actions*)>& event) 
   event(*node.core, &actions);
   CarryOut(node, std::move(actions));
   if (!node.alive) return;
+  if (std::exchange(node.told_end, false)) CheckNothingLeft(node, /*staged=*/false);
   const std::optional<Time> next = node.core->NextTick();
   if (next.has_value() && *next < node.ticking) {
     node.ticking = *next;
@@ -280,7 +177,7 @@ bool World::CanRead(const Address& reader, const Value& value) {
   const Node* owner = Find(value.owner.address);
   if (owner == nullptr || !owner->alive || owner->boot != value.owner.boot) return false;
   const auto object = owner->objects.find(value.object);
-  return object != owner->objects.end() && object->second;
+  return object != owner->objects.end() && object->second.committed;
 }
 
 void World::Do(Node& node, Fetch&& fetch) {
@@ -288,9 +185,9 @@ void World::Do(Node& node, Fetch&& fetch) {
      [this, &node, life = node.life, fetch = std::move(fetch)] {
        if (!node.alive || node.life != life) return;
        const bool readable = CanRead(node.address, fetch.value);
-       if (readable) node.cache.insert(fetch.value.object);
        Note(absl::StrCat("fetched ", fetch.value.object.ToShortHex(), readable ? " ok" : " gone"));
-       Step(node, [this, fetch, readable](Core& core, Actions* actions) {
+       Step(node, [this, &node, fetch, readable](Core& core, Actions* actions) {
+         if (readable) node.cache.insert(fetch.value.object);
          core.Fetched(now_, fetch.run, fetch.value,
                       readable ? absl::OkStatus() : absl::NotFoundError("gone"), actions);
        });
@@ -307,17 +204,16 @@ void World::Do(Node& node, fractos::Execute&& execute) {
           absl::StrCat("step ", execute.attempt.step, " executed without input ", input.input));
     }
   }
-  if (execute.step->waits_for_record) {
-    // The barrier: an effect starts only when its predecessors stand in the record.
-    if (!stored_.has_value()) Violation("an effect started before anything was recorded");
-  }
-  if (!node.executing.insert(execute.attempt).second) {
+  checker_.OnExecute(execute);
+  if (!node.executing.insert({execute.attempt, node.epoch}).second) {
     Violation(absl::StrCat("step ", execute.attempt.step, " executes twice at once on one daemon"));
   }
   const uint32_t attempt = ++node.tries[execute.attempt];
   In(Between(milliseconds(1), milliseconds(60)),
      [this, &node, life = node.life, attempt, execute = std::move(execute)] {
-       if (!node.alive || node.life != life || node.executing.erase(execute.attempt) == 0) return;
+       if (!node.alive || node.life != life) return;
+       const auto executing = node.executing.extract(execute.attempt);
+       if (executing.empty()) return;
        const Made made = sim::Execute(*execute.step, execute.inputs, attempt, random_);
        fractos::Outcome outcome;
        const auto stage = [&](const std::string& bytes, bool big) {
@@ -327,13 +223,15 @@ void World::Do(Node& node, fractos::Execute&& execute) {
          value.owner = node.incarnation();
          value.object = random_.NewId<ObjectId>();
          if (!big) value.inline_bytes = std::make_shared<const std::string>(bytes);
-         node.objects[value.object] = false;
-         bytes_[value.digest] = bytes;
+         Object object;
+         object.attempt = execute.attempt;
+         if (execute.step->effect != Effect::kNone) object.effect_epoch = executing.mapped();
+         node.objects[value.object] = object;
+         checker_.SawBytes(bytes);
          return value;
        };
        switch (made.kind) {
          case Made::kBytes:
-           made_of_[Digest::Of(made.bytes)] = made.bytes.substr(0, made.bytes.find('#'));
            outcome.what = fractos::Outcome::Produced{stage(made.bytes, made.big)};
            break;
          case Made::kPass:
@@ -357,16 +255,40 @@ void World::Do(Node& node, fractos::Execute&& execute) {
 void World::Do(Node& node, fractos::Cancel&& cancel) { node.executing.erase(cancel.attempt); }
 
 void World::Do(Node& node, Commit&& commit) {
-  const auto object = node.objects.find(commit.object);
-  if (object == node.objects.end() || object->second) {
+  const auto entry = node.objects.find(commit.object);
+  if (entry == node.objects.end() || entry->second.committed) {
     Violation("commit of something not staged");
     return;
   }
-  object->second = true;
+  Object& object = entry->second;
+  // A Query may drop an attempt that its record disagrees with, value kept, and have it made again.
+  for (const auto& [id, other] : node.objects) {
+    if (other.committed && other.attempt == object.attempt && other.redrive == node.redrive) {
+      Violation(absl::StrCat("two results of one attempt of ", object.attempt.step, " committed"));
+    }
+  }
+  if (object.effect_epoch != 0 && object.effect_epoch != node.epoch) {
+    Violation(absl::StrCat("the effect ", object.attempt.step, " of epoch ", object.effect_epoch,
+                           " was committed under epoch ", node.epoch));
+  }
+  object.committed = true;
+  object.redrive = node.redrive;
+}
+
+// Nothing leaves for another daemon under a redrive epoch below one that this daemon was told of.
+void World::Do(Node& node, Send&& send) {
+  if (const auto* hand_over = std::get_if<HandOver>(&send.message)) {
+    if (hand_over->redrive < node.redrive) {
+      Violation(absl::StrCat(node.address.ToString(), " hands over ", hand_over->step().path,
+                             " under R=", hand_over->redrive, ", but knows of R=", node.redrive));
+    }
+  }
+  Deliver(node.incarnation(), std::move(send));
 }
 
 void World::Do(Node& node, Release&& release) {
-  if (node.objects.erase(release.object) + node.cache.erase(release.object) == 0) return;
+  node.objects.erase(release.object);
+  node.cache.erase(release.object);
 }
 
 void World::Do(Node& node, Reached&& reached) {
@@ -396,7 +318,7 @@ bool World::IsCut(const Address& a, const Address& b) const {
 }
 
 // What the codec leaves out must not be missed: ancestors travel without their bytes.
-Message AsSent(const Message& message) {
+static Message AsSent(const Message& message) {
   Message copy = message;
   if (auto* hand_over = std::get_if<HandOver>(&copy)) {
     for (ResultPtr& ancestor : hand_over->ancestors) {
@@ -435,271 +357,32 @@ void World::Arrive(const Incarnation& from, const Address& to, const Message& me
   }
   Node* node = Find(to);
   if (node == nullptr || !node->alive) return;
-  Step(*node, [this, from, message](Core& core, Actions* actions) {
+  Step(*node, [this, node, from, message](Core& core, Actions* actions) {
+    const bool has_run = core.stats().runs > 0;
+    if (const auto* query = std::get_if<Query>(&message); query != nullptr && has_run) {
+      node->redrive = std::max(node->redrive, query->redrive);
+    }
+    if (const auto* abort = std::get_if<Abort>(&message); abort != nullptr && has_run) {
+      node->redrive = std::max(node->redrive, abort->redrive);
+    }
     core.Receive(now_, from, message, actions);
+    node->told_end = std::holds_alternative<End>(message);
   });
 }
 
-void World::StartDriver() {
-  ++driver_life_;
-  driver_boot_ = random_.NewId<BootId>();
-  RunCore::Options options;
-  options.self = {driver_address_, driver_boot_};
-  options.seed = random_.Next();
-  RunRecord record;
-  record.run = run_;
-  record.name = "sim";
-  if (stored_.has_value()) record = *stored_;
-  std::vector<ClusterView> views;
-  for (int c = 0; c < options_.clusters; ++c) {
-    views.push_back({ClusterName(c), std::vector<std::string>(options_.replicas, "sim"), 0, 0});
-  }
-  driver_ = std::make_unique<RunCore>(options, plan_, record, views);
-  driver_ticking_ = Time::max();
-  Note("driver starts");
-  StepDriver([&](RunCore& core, DriverActions* actions) { core.Start(now_, actions); });
-  for (Node& node : nodes_) {
-    In(Between(milliseconds(1), milliseconds(30)), [this, &node, life = driver_life_] {
-      if (driver_ == nullptr || driver_life_ != life || !node.alive) return;
-      StepDriver([&](RunCore& core, DriverActions* actions) {
-        core.LinkUp(now_, node.incarnation(), node.epoch, actions);
-      });
-      Step(node, [this, boot = driver_boot_](Core& core, Actions* actions) {
-        core.LinkUp(now_, {driver_address_, boot}, 0, actions);
-      });
-    });
-  }
-}
-
-void World::CrashDriver() {
-  if (driver_ == nullptr || finished_) return;
-  Cover(Fault::kDriver);
-  Note("driver crashes");
-  driver_.reset();
-  In(Between(milliseconds(100), seconds(2)), [this] {
-    if (driver_ == nullptr && !finished_) StartDriver();
-  });
-}
-
-void World::StepDriver(const std::function<void(RunCore&, DriverActions*)>& event) {
-  if (driver_ == nullptr) return;
-  DriverActions actions;
-  event(*driver_, &actions);
-  CarryOut(std::move(actions));
-  if (driver_ == nullptr) return;
-  const std::optional<Time> next = driver_->NextTick();
-  if (next.has_value() && *next < driver_ticking_) {
-    driver_ticking_ = *next;
-    if (trace_)
-      Note(absl::StrCat(
-          "arm driver ",
-          std::chrono::duration_cast<std::chrono::microseconds>(*next - kStart).count()));
-    At(std::max(*next, now_), [this, life = driver_life_, due = *next] {
-      if (driver_ == nullptr || driver_life_ != life || driver_ticking_ != due) return;
-      driver_ticking_ = Time::max();
-      StepDriver([this](RunCore& core, DriverActions* more) { core.Tick(now_, more); });
-    });
-  }
-}
-
-void World::CarryOut(DriverActions actions) {
-  const uint64_t life = driver_life_;
-  for (DriverAction& action : actions) {
-    if (auto* send = std::get_if<Send>(&action)) {
-      Deliver({driver_address_, driver_boot_}, std::move(*send));
-    } else if (auto* write = std::get_if<WriteRecord>(&action)) {
-      In(Between(milliseconds(1), milliseconds(20)), [this, life, record = write->record] {
-        // A write of a driver that died may have reached the store, or not.
-        if (driver_life_ != life) return;
-        if (driver_ == nullptr && random_.Below(2) == 0) return;
-        if (stored_.has_value()) CheckRecord(*stored_, record);
-        stored_ = record;
-        Note(absl::StrCat("written R=", record.redrive, " ", RunPhaseName(record.phase)));
-        StepDriver([&](RunCore& core, DriverActions* more) {
-          core.Written(now_, absl::OkStatus(), more);
-        });
-      });
-    } else if (auto* pull = std::get_if<PullValue>(&action)) {
-      In(Between(milliseconds(1), milliseconds(20)), [this, life, pull = *pull] {
-        if (driver_ == nullptr || driver_life_ != life) return;
-        absl::StatusOr<Value> value = absl::NotFoundError("gone");
-        if (pull.value.IsInline() || CanRead(driver_address_, pull.value)) {
-          Value own = pull.value;
-          if (own.size <= kMaxInlineValueBytes) {
-            own.inline_bytes = std::make_shared<const std::string>(bytes_.at(own.digest));
-          }
-          value = own;
-        }
-        StepDriver(
-            [&](RunCore& core, DriverActions* more) { core.Pulled(now_, pull.step, value, more); });
-      });
-    } else if (std::get_if<Finished>(&action) != nullptr) {
-      finished_ = true;
-      outcome_.finished = true;
-      outcome_.record = driver_->record();
-      outcome_.outputs = driver_->outputs();
-      outcome_.redrives = outcome_.record.redrive - 1;
-      Note("finished");
-    }
-  }
-}
-
-void World::Cover(Fault fault) {
-  std::set<StepState> states;
-  for (const auto& [step, state] : states_) states.insert(state);
-  for (StepState state : states) ++outcome_.coverage[{state, fault}];
-}
-
-void World::Strike(const PlannedFault& fault) {
-  if (finished_) return;
-  Node& node = nodes_[random_.Below(nodes_.size())];
-  switch (fault.fault) {
-    case Fault::kCrash:
-      Crash(node, fault.fault);
-      break;
-    case Fault::kCrashAll:
-      for (Node& other : nodes_) {
-        if (other.address.cluster == node.address.cluster) Crash(other, fault.fault);
-      }
-      break;
-    case Fault::kPause: {
-      if (!node.alive) return;
-      Cover(fault.fault);
-      Note(absl::StrCat("pause ", node.address.ToString()));
-      node.paused_until = now_ + Between(milliseconds(500), seconds(6));
-      int cluster = 0;
-      while (ClusterName(cluster) != node.address.cluster) ++cluster;
-      if (leaders_[cluster] == static_cast<int>(node.address.replica)) {
-        In(seconds(1), [this, cluster, replica = node.address.replica] {
-          if (leaders_[cluster] == static_cast<int>(replica)) {
-            Elect(cluster, static_cast<int>(replica));
-          }
-        });
-      }
-      break;
-    }
-    case Fault::kElection: {
-      Cover(fault.fault);
-      const int cluster = static_cast<int>(random_.Below(options_.clusters));
-      if (leaders_[cluster] != -1) Elect(cluster, leaders_[cluster]);
-      break;
-    }
-    case Fault::kDropAll: {
-      Cover(fault.fault);
-      // Everybody is cut from everybody for a moment: what is under way then arrives, what is sent
-      // in it does not.
-      std::vector<Address> all = {driver_address_};
-      for (const Node& other : nodes_) all.push_back(other.address);
-      std::set<std::pair<Address, Address>> added;
-      for (const Address& a : all) {
-        for (const Address& b : all) {
-          if (a < b && cuts_.insert({a, b}).second) added.insert({a, b});
-        }
-      }
-      In(Between(milliseconds(5), milliseconds(200)), [this, added] {
-        for (const auto& cut : added) cuts_.erase(cut);
-      });
-      break;
-    }
-    case Fault::kCut: {
-      Cover(fault.fault);
-      const Node& other = nodes_[random_.Below(nodes_.size())];
-      const Address peer = random_.Below(3) == 0 ? driver_address_ : other.address;
-      if (peer == node.address) return;
-      const std::pair<Address, Address> cut{node.address, peer};
-      cuts_.insert(cut);
-      In(Between(milliseconds(100), seconds(8)), [this, cut] { cuts_.erase(cut); });
-      break;
-    }
-    case Fault::kDriver:
-      CrashDriver();
-      break;
-    case Fault::kCrashAtState:
-      break;
-  }
-}
-
-// Exactly one recorded result per step, of one lineage, and an epoch that only rises.
-void World::CheckRecord(const RunRecord& before, const RunRecord& after) {
-  if (after.redrive < before.redrive) Violation("the redrive epoch fell");
-  if (IsEnd(before.phase)) Violation("written after the end");
-  if (after.redrive == before.redrive) {
-    for (const auto& [path, result] : before.steps) {
-      const auto now = after.steps.find(path);
-      if (now == after.steps.end() || now->second->id != result->id) {
-        Violation(absl::StrCat("recorded result of ", path, " changed without a re-drive"));
-      }
-    }
-  }
-}
-
-// The record is of one piece: every result is the value of the recorded results before it.
-void World::CheckEnd() {
-  if (!finished_) {
-    Violation("the run did not end");
+void World::CheckNothingLeft(const Node& node, bool staged) {
+  const Core::Stats stats = node.core->stats();
+  const auto objects =
+      std::count_if(node.objects.begin(), node.objects.end(),
+                    [staged](const auto& entry) { return staged || entry.second.committed; });
+  if (stats.runs + stats.attempts + stats.holds + stats.executing + node.executing.size() == 0 &&
+      objects == 0 && node.cache.empty()) {
     return;
   }
-  RunRecord& record = outcome_.record;
-  // The record holds no bytes; to look at it, the refinements' are put back.
-  for (auto& [path, result] : record.steps) {
-    if (result->state != ResultState::kRefined) continue;
-    auto copy = std::make_shared<StepResult>(*result);
-    copy->value.inline_bytes = std::make_shared<const std::string>(bytes_.at(copy->value.digest));
-    result = std::move(copy);
-  }
-  const bool may_fail =
-      std::any_of(record.steps.begin(), record.steps.end(),
-                  [](const auto& entry) { return entry.second->state == ResultState::kFailed; });
-  if (record.phase != RunPhase::kSucceeded && !(record.phase == RunPhase::kFailed && may_fail)) {
-    Violation(absl::StrCat("the run ended ", RunPhaseName(record.phase), ": ",
-                           record.failure.reason, " ", record.failure.message));
-  }
-  const absl::StatusOr<RunGraph> graph =
-      RunGraph::Grow(plan_.steps, {}, plan_.signatures, record.steps);
-  if (!graph.ok()) {
-    Violation(std::string(graph.status().message()));
-    return;
-  }
-  if (!outcome_.violations.empty()) {
-    // Where it got stuck.
-    std::string stuck = "not recorded, though what they stand on is:";
-    for (const StepPtr& step : graph->steps()) {
-      const std::vector<StepPath> from = step->Predecessors();
-      if (!record.steps.contains(step->path) &&
-          std::all_of(from.begin(), from.end(), [&](const StepPath& one) {
-            return graph->ResultAlong(*step, one, record.steps) != nullptr;
-          })) {
-        absl::StrAppend(&stuck, " ", step->path, "(", step->operation, " on ", step->cluster, ")");
-      }
-    }
-    Violation(stuck);
-  }
-  for (const auto& [path, result] : record.steps) {
-    const StepPtr step = graph->Find(path);
-    if (step == nullptr) continue;  // of the error continuation
-    std::vector<ResultId> ids;
-    std::vector<std::pair<std::string, Digest>> inputs;
-    for (const StepPath& from : step->Predecessors()) {
-      const ResultPtr predecessor = graph->ResultAlong(*step, from, record.steps);
-      if (predecessor == nullptr) {
-        Violation(absl::StrCat(path, " is recorded without its predecessor ", from));
-        return;
-      }
-      ids.push_back(predecessor->id);
-    }
-    if (ComputeLineage(ids) != result->lineage) {
-      Violation(absl::StrCat("mixed lineage recorded for ", path));
-    }
-    if (result->state != ResultState::kSucceeded || step->operation == "pass") continue;
-    for (const InputEdge& edge : step->inputs) {
-      inputs.push_back(
-          {edge.input, graph->ResultAlong(*step, edge.from, record.steps)->value.digest});
-    }
-    for (const BoundInput& bound : step->bound) inputs.push_back({bound.input, bound.value.digest});
-    if (made_of_[result->value.digest] != MixOf(*step, inputs)) {
-      Violation(absl::StrCat("the value of ", path, " was made of other inputs"));
-    }
-  }
+  Violation(absl::StrCat(node.address.ToString(), " keeps ", stats.runs, " runs, ", stats.holds,
+                         " holds, ", stats.executing, " slots, ", node.executing.size(),
+                         " executions, ", objects, " objects, ", node.cache.size(),
+                         " copies after the end"));
 }
 
 Outcome World::Run(Duration limit) {
@@ -729,50 +412,21 @@ Outcome World::Run(Duration limit) {
     now_ = event.key().first;
     if (++outcome_.events > kMaxEvents) Violation("so many events that nothing can come of it");
     event.mapped()();
-    if (!outcome_.violations.empty()) break;
+    if (!checker_.violations().empty()) break;
   }
-  if (outcome_.violations.empty()) CheckEnd();
-  if (outcome_.violations.empty()) {
-    for (Node& node : nodes_) {
-      if (!node.alive) continue;
-      const Core::Stats stats = node.core->stats();
-      if (stats.runs + stats.attempts + stats.holds + stats.executing > 0 ||
-          !node.objects.empty() || !node.cache.empty()) {
-        Violation(absl::StrCat(node.address.ToString(), " keeps ", stats.runs, " runs, ",
-                               stats.holds, " holds, ", stats.executing, " slots, ",
-                               node.objects.size(), " objects, ", node.cache.size(),
-                               " copies after the end"));
-      }
+  if (checker_.violations().empty()) {
+    checker_.OnEnd(finished_ ? &outcome_.record : nullptr);
+  }
+  if (checker_.violations().empty()) {
+    for (const Node& node : nodes_) {
+      if (node.alive) CheckNothingLeft(node, /*staged=*/true);
     }
   }
   if (trace_) {
     for (const std::string& line : trace_lines_) fprintf(stderr, "%s\n", line.c_str());
   }
+  outcome_.violations = checker_.violations();
   return std::move(outcome_);
-}
-
-}  // namespace
-
-const char* FaultName(Fault fault) {
-  switch (fault) {
-    case Fault::kCrash:
-      return "crash";
-    case Fault::kCrashAtState:
-      return "crash-at-state";
-    case Fault::kPause:
-      return "pause";
-    case Fault::kElection:
-      return "election";
-    case Fault::kDropAll:
-      return "drop-all";
-    case Fault::kCut:
-      return "cut";
-    case Fault::kDriver:
-      return "driver-crash";
-    case Fault::kCrashAll:
-      return "crash-cluster";
-  }
-  return "?";
 }
 
 Outcome Simulate(const WorldOptions& options, const Plan& plan, Duration limit) {

@@ -25,7 +25,7 @@ enum class Fault {
   kCrashAtState,  // a daemon dies the moment a step reaches a state
   kPause,         // a daemon stands still, keeps what it believes, and wakes
   kElection,      // another replica is elected while the old leader still acts
-  kDropAll,       // everything under way is lost
+  kCutAll,        // nobody reaches anybody for a moment
   kCut,           // two processes cannot reach each other for a while
   kDriver,        // the driver dies and another one resumes the run
   kCrashAll,      // every replica of a cluster dies at once
