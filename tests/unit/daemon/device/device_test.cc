@@ -617,15 +617,28 @@ TEST_F(DeviceTest, AnInputThatTheStepDoesNotHaveIsNoAnswer) {
 }
 
 TEST_F(DeviceTest, AFailureKeepsItsReasonAndSaysWhetherToRetry) {
-  EXPECT_EQ(ReasonFor(
-                [](AdaptorEnd& end, uint64_t id) {
-                  v1::FromAdaptor reply;
-                  reply.mutable_result()->set_id(id);
-                  reply.mutable_result()->mutable_failure()->set_reason("DivisionByZero");
-                  end.Send(reply);
-                },
-                /*same_adaptor=*/true),
-            "DivisionByZero");
+  StartThenEcho([](AdaptorEnd& end) {
+    for (const bool retryable : {false, true}) {
+      std::optional<v1::Execute> execute = end.ReceiveExecute();
+      if (!execute.has_value()) return;
+      v1::FromAdaptor reply;
+      reply.mutable_result()->set_id(execute->id());
+      v1::Failure* failure = reply.mutable_result()->mutable_failure();
+      failure->set_reason("DivisionByZero");
+      failure->set_message("7 / 0");
+      failure->set_retryable(retryable);
+      end.Send(reply);
+    }
+    end.EchoForever();
+  });
+  for (const bool retryable : {false, true}) {
+    const Outcome outcome = Run({Inline("x")});
+    EXPECT_EQ(ReasonOf(outcome), "DivisionByZero");
+    EXPECT_EQ(MessageOf(outcome), "7 / 0");
+    EXPECT_EQ(IsRetryable(outcome), retryable);
+  }
+  EXPECT_EQ(BytesOf(Run({Inline("next")})), "next");
+  EXPECT_EQ(launcher_->launches(), 1);
 }
 
 TEST_F(DeviceTest, AFailureWithoutAProperReasonIsAdaptorFailedAndItsMessageIsCut) {
