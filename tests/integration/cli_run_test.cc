@@ -74,14 +74,23 @@ TEST_F(CliRunTest, TakesAnyNumberOfParametersAndFilesAfterThem) {
 }
 
 // promise: R-14
-// "--mode Centralized sends every result back through the driver"
 TEST_F(CliRunTest, CentralizedGivesTheSameThroughTheDriver) {
-  const CommandResult result =
-      cli_.Run({"run", Graph(kPower), "-o", "json", "--mode", "Centralized"});
-  ASSERT_EQ(result.code, 0) << result.err;
-  const Json json = Json::parse(result.out);
-  EXPECT_EQ(json["mode"], "Centralized");
-  EXPECT_EQ(json["outputs"][0]["text"], "3486784401");
+  Json transfers[2];
+  for (const bool centralized : {false, true}) {
+    const std::string mode = centralized ? "Centralized" : "Distributed";
+    const CommandResult result = cli_.Run({"run", Graph(kPower), "-o", "json", "--mode", mode});
+    ASSERT_EQ(result.code, 0) << result.err;
+    const Json json = Json::parse(result.out);
+    EXPECT_EQ(json["mode"], mode);
+    EXPECT_EQ(json["outputs"][0]["text"], "3486784401");
+    transfers[centralized] = json["transfer"];
+  }
+  // One device does all of it: alone it needs to be handed the first step only, and no value ever
+  // leaves it.
+  EXPECT_EQ(transfers[0]["hops"], 1);
+  EXPECT_EQ(transfers[0]["bytes"], 0);
+  EXPECT_GE(transfers[1]["hops"], 20) << "power and the 19 it grew into";
+  EXPECT_GT(transfers[1]["bytes"], 0);
 }
 
 // promise: C-01

@@ -196,13 +196,13 @@ class DaemonTest : public ::testing::Test {
   }
   // Hands over a run of one step.
   RunId HandOverStep(const Address& to, const std::string& operation, const std::string& arguments,
-                     uint32_t replicas = 1) {
+                     uint32_t replicas = 1, Duration timeout = std::chrono::seconds(10)) {
     auto step = std::make_shared<Step>();
     step->path = "only";
     step->cluster = kCluster;
     step->operation = operation;
     step->arguments = arguments;
-    step->timeout = std::chrono::seconds(10);
+    step->timeout = timeout;
     step->deterministic_so_far = true;
     auto continuation = std::make_shared<Continuation>();
     continuation->run = random_.NewId<RunId>();
@@ -227,7 +227,6 @@ class DaemonTest : public ::testing::Test {
   TestDriver driver_;
 };
 
-// promise: B-32
 TEST_F(DaemonTest, ExecutesWhatIsHandedToItAndReports) {
   auto daemon = Start(0);
   Connect(1);
@@ -247,6 +246,31 @@ TEST_F(DaemonTest, ExecutesWhatIsHandedToItAndReports) {
   ASSERT_NE(result, nullptr);
   EXPECT_EQ(result->state, ResultState::kFailed);
   EXPECT_EQ(result->failure.reason, "NoLuck");
+}
+
+// promise: B-32
+TEST_F(DaemonTest, LivesThroughWhateverItsAdaptorDoesAndServesTheNextRun) {
+  auto daemon = Start(0, {"--adaptor-options", R"({"hostile": true})"});
+  Connect(1);
+  std::optional<PeerInfo> leader = driver_.AwaitLeader();
+  ASSERT_TRUE(leader.has_value());
+  const std::pair<const char*, const char*> kMisdeeds[] = {
+      {"crash", "AdaptorCrashed"}, {"garbage", "AdaptorGarbage"}, {"hang", "Timeout"}};
+  for (const auto& [operation, reason] : kMisdeeds) {
+    RunId run = HandOverStep(leader->self.address, operation, "{}", 1,
+                             operation == std::string("hang") ? std::chrono::milliseconds(200)
+                                                              : std::chrono::milliseconds(10'000));
+    ResultPtr result = driver_.AwaitResult(run, "only");
+    ASSERT_NE(result, nullptr) << operation;
+    EXPECT_EQ(result->state, ResultState::kFailed);
+    EXPECT_EQ(result->failure.reason, reason);
+    run = HandOverStep(leader->self.address, "copy", R"({"text": "still here"})");
+    result = driver_.AwaitResult(run, "only");
+    ASSERT_NE(result, nullptr) << "after " << operation;
+    ASSERT_EQ(result->state, ResultState::kSucceeded) << result->failure.message;
+    EXPECT_EQ(*result->value.inline_bytes, "still here");
+    EXPECT_EQ(result->executor, leader->self) << "the same daemon, the same incarnation";
+  }
 }
 
 // promise: E-03
