@@ -9,6 +9,7 @@
 #include <set>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -165,12 +166,15 @@ absl::StatusOr<Descriptions> AwaitDevices(Session* session, const std::vector<st
   }
 }
 
-// Runs what is prepared, from its record on. `fresh` says that what goes wrong before its first
-// record, bad input found only when the devices have described themselves included, leaves nothing
-// behind.
+// Runs what is prepared, from its record on. `fresh` says that what goes wrong before the driver has
+// it, bad input found only when the devices have described themselves included, leaves nothing
+// behind: there is no record yet, so there would be nothing to list or to resume.
 ExitCode Drive(Prepared prepared, FileRecordStore* store, RecordStore::Versioned stored, bool fresh,
                const ShowOptions& options) {
   const RunId run = stored.record.run;
+  absl::Cleanup forget = [fresh, folder = store->FolderOf(run)] {
+    if (fresh) RemoveFolder(folder);
+  };
   Wakeup wakeup;
   absl::StatusOr<std::unique_ptr<Session>> session = Session::Open(run.ToHex(), store);
   if (!session.ok()) return Complain(session.status());
@@ -188,16 +192,12 @@ ExitCode Drive(Prepared prepared, FileRecordStore* store, RecordStore::Versioned
   for (const PlacedCluster& placed : prepared.needed) names.push_back(placed.cluster.FullName());
   const absl::StatusOr<Descriptions> descriptions =
       AwaitDevices(session->get(), names, options.quiet, wakeup);
-  if (wakeup.interrupted() || !descriptions.ok()) {
-    // There is no record yet, so there would be nothing to list or to resume.
-    if (fresh) RemoveFolder(store->FolderOf(run));
-    return wakeup.interrupted() ? kExitInterrupted : Complain(descriptions.status());
-  }
+  if (wakeup.interrupted()) return kExitInterrupted;
+  if (!descriptions.ok()) return Complain(descriptions.status());
 
   const ParameterValues& parameters = prepared.inputs.parameters;
   if (const std::vector<Diagnostic> wrong = Validate(prepared.graph, *descriptions, parameters);
       !wrong.empty()) {
-    if (fresh) RemoveFolder(store->FolderOf(run));
     return Refuse(wrong);
   }
   absl::StatusOr<Plan> plan = Compile(prepared.graph, *descriptions, parameters);
@@ -211,6 +211,7 @@ ExitCode Drive(Prepared prepared, FileRecordStore* store, RecordStore::Versioned
   const absl::Status started = (*session)->driver().Start(
       *plan, std::move(stored.record), stored.version, [&wakeup] { wakeup.Notify(); });
   if (!started.ok()) return Complain(started);
+  std::move(forget).Cancel();
   const absl::StatusOr<RunSnapshot> end = Watch(session->get(), run, *plan, options, &wakeup);
   ExitCode code = kExitFailed;
   if (end.ok()) {

@@ -49,6 +49,7 @@ bool Eventually(const std::function<bool()>& holds) {
 Cli::Cli(std::string bin) : bin_(std::move(bin)) {
   char path[] = "/tmp/fractos-cli-XXXXXX";
   folder_ = ::mkdtemp(path);
+  runtime_folder_ = folder_;
 }
 
 Cli::~Cli() {
@@ -82,7 +83,7 @@ pid_t Cli::Start(const std::vector<std::string>& arguments, const std::string& d
   redirect("err", STDERR_FILENO);
   ::dup2(::open("/dev/null", O_RDONLY | O_CLOEXEC), STDIN_FILENO);
   ::setenv("FRACTOS_HOME", home.c_str(), 1);
-  ::setenv("XDG_RUNTIME_DIR", folder_.c_str(), 1);
+  ::setenv("XDG_RUNTIME_DIR", runtime_folder_.c_str(), 1);
   // Marks this test's processes, children included.
   ::setenv("FRACTOS_TEST_FOLDER", folder_.c_str(), 1);
   if (::chdir(where.c_str()) != 0) ::_exit(126);

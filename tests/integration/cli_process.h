@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace fractos {
@@ -27,6 +28,8 @@ class Cli {
 
   const std::string& folder() const { return folder_; }
   std::string home() const { return folder_ + "/home"; }
+  // Where sockets go; this folder unless another one is named, which must exist.
+  void set_runtime_folder(std::string path) { runtime_folder_ = std::move(path); }
   std::string Write(const std::string& name, const std::string& text) const;
 
   // Runs to its end.
@@ -44,6 +47,7 @@ class Cli {
  private:
   std::string bin_;
   std::string folder_;
+  std::string runtime_folder_;
 };
 
 // Waits, for at most ten seconds, until `holds()`. Other processes give no event to wait for, so it

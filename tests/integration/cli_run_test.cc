@@ -1,6 +1,7 @@
 // fractosctl with real daemons and adaptors.
 #include <signal.h>
 
+#include <filesystem>
 #include <string>
 
 #include "absl/strings/match.h"
@@ -108,6 +109,18 @@ TEST_F(CliRunTest, TheDeadlineIsExitCodeThree) {
   EXPECT_EQ(result.code, 3) << result.err << result.out;
   EXPECT_THAT(result.out, HasSubstr("DeadlineExceeded"));
   EXPECT_TRUE(cli_.AllGone());
+}
+
+// A socket's path has little room, which only comes out once the run has its folder.
+TEST_F(CliRunTest, WhatCannotStartLeavesNoRunBehind) {
+  const std::string deep = absl::StrCat(cli_.folder(), "/", std::string(120, 'd'));
+  ASSERT_TRUE(std::filesystem::create_directory(deep));
+  cli_.set_runtime_folder(deep);
+  const CommandResult result = cli_.Run({"run", Graph(kPower)});
+  EXPECT_EQ(result.code, 1) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("socket path"));
+  EXPECT_TRUE(std::filesystem::is_empty(cli_.home() + "/runs"));
+  EXPECT_TRUE(std::filesystem::is_empty(deep));
 }
 
 // promise: C-11
