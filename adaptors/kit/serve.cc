@@ -27,7 +27,7 @@
 namespace fractos::adaptor {
 namespace {
 
-// What ServeAdaptor adds to Serve: told how reading ended, before executing requests are awaited.
+// What ServeDaemon adds to Serve: told how reading ended, before executing requests are awaited.
 using OnClosed = std::function<void(const absl::Status&)>;
 
 // One connection. The thread in Run reads; it answers quick requests itself and gives the others to

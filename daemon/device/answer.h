@@ -16,7 +16,7 @@ namespace fractos {
 inline constexpr size_t kMaxFailureMessageBytes = 1024;
 inline constexpr size_t kMaxFailureReasonBytes = 64;
 
-// The reasons that the device side itself gives for a failed execution (docs/adaptors.md).
+// The reasons that the device side itself gives for a failed execution (docs/fractosctl.md).
 inline constexpr char kAdaptorCrashed[] = "AdaptorCrashed";
 inline constexpr char kAdaptorGarbage[] = "AdaptorGarbage";
 inline constexpr char kReplyTooLarge[] = "ReplyTooLarge";

@@ -1,6 +1,6 @@
 // Reading the Memory objects of another process on the same node: the owner hands over the sealed
 // descriptor, so no byte is copied. On a connection of its own: bulk beside small messages would
-// delay those by tens of milliseconds (docs/protocol.md).
+// delay those by tens of milliseconds.
 #ifndef FRACTOS_LIB_MEMORY_TRANSFER_H_
 #define FRACTOS_LIB_MEMORY_TRANSFER_H_
 

@@ -1,4 +1,5 @@
-// What makes two executions the same: the ids of design section "Hand-over", computed.
+// What makes two executions the same: attempt keys, edge keys, lineages and result ids, computed
+// (docs/protocol.md).
 #ifndef FRACTOS_LIB_PROTOCOL_IDENTITY_H_
 #define FRACTOS_LIB_PROTOCOL_IDENTITY_H_
 

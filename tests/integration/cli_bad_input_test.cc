@@ -1,4 +1,4 @@
-// "What bad input gets: a clear error on stderr, exit code 2, nothing started and nothing written."
+// What bad input gets: a clear error on stderr, exit code 2, nothing started and nothing written.
 // Through the real fractosctl, beside programs that leave a mark when they are started.
 #include <sys/stat.h>
 

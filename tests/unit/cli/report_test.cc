@@ -126,8 +126,7 @@ TEST_F(ReportTest, YamlSaysTheSameAsJson) {
   EXPECT_EQ(yaml["transfer"]["hops"].as<int>(), 3);
 }
 
-// "exit codes that scripts can use (0 succeeded, 1 failed, 2 bad input, 3 deadline, 130
-// interrupted)"
+// Exit codes that scripts can use: 0 succeeded, 1 failed, 2 bad input, 3 deadline, 130 interrupted.
 TEST_F(ReportTest, ExitCodesTellHowItEnded) {
   RunRecord record;
   record.phase = RunPhase::kSucceeded;

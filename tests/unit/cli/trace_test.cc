@@ -56,7 +56,7 @@ class TraceTest : public ::testing::Test {
   RunRecord record_;
 };
 
-// "--trace FILE as Chrome trace JSON, one span per hop and step"
+// Chrome trace JSON, one span per hop and step.
 TEST_F(TraceTest, OneSpanForEveryStepAndHop) {
   AddStep("read", {});
   AddStep("classify", {{"image", "read"}});

@@ -1,5 +1,4 @@
-// What a daemon takes, what it refuses, and what comes twice. Quotations are of the hand-over's
-// description in ARCHITECTURE.md.
+// What a daemon takes, what it refuses, and what comes twice.
 #include <gtest/gtest.h>
 
 #include "lib/base/limits.h"
@@ -22,7 +21,7 @@ TEST_F(AcceptTest, AHandOverIsAcceptedAndExecutedInThatOrder) {
   EXPECT_TRUE(Executes("one"));
 }
 
-// "Dedupe key: (op_key, lineage)."
+// The attempt key is the step and its lineage.
 // promise: H-06
 TEST_F(AcceptTest, WhatComesTwiceIsExecutedOnceAndAcceptedTwice) {
   const HandOver message = Hand({NewStep("one", {"read"})}, Given("read", "cat"));
@@ -73,8 +72,8 @@ TEST_F(AcceptTest, ALowerRedriveEpochIsStale) {
   EXPECT_TRUE(Sent<Accepted>().empty());
 }
 
-// "Lower than seen: STALE_EPOCH, and the sender steps down"; what it accepted in its time still
-// counts: "an accepted none step's result travels at any epoch".
+// Under an epoch lower than seen: StaleEpoch, and the sender steps down; what it accepted in its
+// time still counts: a result without effect travels at any epoch.
 // promise: H-28
 TEST_F(AcceptTest, ADeposedSenderIsToldAndItsResultTaken) {
   HandOver message = Hand({NewStep("one", {"read"})}, Given("read", "cat"));
@@ -158,7 +157,7 @@ TEST_F(AcceptTest, WordOfAnUnknownRunChangesNothing) {
   EXPECT_TRUE(holding.attempts.empty());
 }
 
-// "OVERLOADED is answered to a new run's first step; steps of admitted runs queue."
+// Overloaded is answered to a new run's first step; steps of admitted runs queue.
 // promise: H-34, L-11
 TEST_F(AcceptTest, AsManyRunsAreAdmittedAsToldAndTheNextIsRefused) {
   Core::Options options;

@@ -52,8 +52,8 @@ TEST_F(ExecuteTest, ALargeInputIsFetchedBeforeTheStepStarts) {
   EXPECT_EQ(SentTo("two").result->transfer.hops, 1u);
 }
 
-// "An input declared passed is not fetched: the device answers by its index, and the value keeps
-// its digest and its owner."
+// An input declared passed is not fetched: the device answers by its name, and the value keeps its
+// digest and its owner.
 // promise: M-09
 TEST_F(ExecuteTest, APassedInputIsNotFetchedAndKeepsItsOwner) {
   const ResultPtr large = GivenLarge("read", "many bytes");
@@ -179,7 +179,7 @@ TEST_F(ExecuteTest, AnswersThatNobodyWaitsForAreReleased) {
   EXPECT_EQ(All<Release>().size(), 1u);
 }
 
-// "Commit: one pointer swap, if nothing is committed for the dedupe key."
+// Commit is one pointer swap, and only if nothing is committed under the attempt key.
 // promise: H-31
 TEST_F(ExecuteTest, NothingIsCommittedTwice) {
   Start(NewStep("one"));
@@ -190,7 +190,7 @@ TEST_F(ExecuteTest, NothingIsCommittedTwice) {
   EXPECT_EQ(All<Release>().size(), 1u);
 }
 
-// "Epochs fence effects": whoever leads now executes it, under the same idempotency key.
+// Epochs fence effects: whoever leads now executes it, under the same idempotency key.
 // promise: H-30
 TEST_F(ExecuteTest, AnEffectCommitsOnlyUnderTheEpochItWasAcceptedUnder) {
   std::shared_ptr<Step> put = NewStep("one");
@@ -222,7 +222,7 @@ TEST_F(ExecuteTest, AnEffectOfALaterLeadershipOfTheSameDaemonIsFencedToo) {
   EXPECT_TRUE(All<Commit>().empty()) << "another leader may have executed it in between";
 }
 
-// "An accepted none step's result commits and travels at any epoch."
+// An accepted none step's result commits and travels at any epoch.
 // promise: H-29
 TEST_F(ExecuteTest, WithoutEffectAnAcceptedStepIsFinishedAfterSteppingDown) {
   Start(NewStep("one"));

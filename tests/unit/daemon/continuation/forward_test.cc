@@ -16,7 +16,7 @@ class ForwardTest : public CoreTest {
   }
 };
 
-// "A sender re-sends every 2 s. It forgets the hold on Passed, never on Accepted."
+// A sender re-sends every 2 s. It forgets the hold on Passed, never on Accepted.
 // promise: H-07, H-08, H-11
 TEST_F(ForwardTest, AHandOverIsHeldUntilItIsPassed) {
   Receive(Hand({NewStep("one"), At("b", "two", {"one"})}));
@@ -42,7 +42,7 @@ TEST_F(ForwardTest, AHoldIsForgottenOnceItsStepStandsInTheRecord) {
   EXPECT_EQ(Sent<Passed>().size(), 1u) << "and what led to it is safe";
 }
 
-// "Passed (sent when the successors on all outgoing edges have Accepted in another process)".
+// Passed is sent when the successors on all outgoing edges have accepted in another process.
 // promise: H-13, G-19
 TEST_F(ForwardTest, PassedIsSentWhenAllSuccessorsHaveAcceptedElsewhere) {
   const HandOver message =
@@ -60,7 +60,7 @@ TEST_F(ForwardTest, PassedIsSentWhenAllSuccessorsHaveAcceptedElsewhere) {
   EXPECT_EQ(All<Send>()[0].to, kB.address);
 }
 
-// "... consecutive steps in one process passing together."
+// Consecutive steps in one process pass together.
 // promise: H-14
 TEST_F(ForwardTest, ConsecutiveStepsInOneProcessPassTogether) {
   const HandOver message =
@@ -77,7 +77,7 @@ TEST_F(ForwardTest, ConsecutiveStepsInOneProcessPassTogether) {
   EXPECT_EQ(TheSent<Passed>().edge, message.key());
 }
 
-// "... by a sink, when Recorded."
+// A sink sends Passed when it is recorded.
 // promise: H-15
 TEST_F(ForwardTest, ASinkPassesWhenItIsRecorded) {
   const HandOver message = Hand({NewStep("one", {"read"})}, Given("read", "cat"));
@@ -178,7 +178,7 @@ TEST_F(ForwardTest, SeveralResultsTravelInOneReport) {
   EXPECT_EQ(TheSent<Report>().results.size(), 3u);
 }
 
-// "... and keep each report until it is answered Recorded."
+// Each report is kept until it is answered Recorded.
 // promise: H-17
 TEST_F(ForwardTest, AReportIsRepeatedUntilItIsAnswered) {
   Receive(Hand({NewStep("one")}));
@@ -193,7 +193,7 @@ TEST_F(ForwardTest, AReportIsRepeatedUntilItIsAnswered) {
   EXPECT_TRUE(Sent<Report>().empty());
 }
 
-// "A Report that the driver refuses is Nacked and dropped."
+// A Report that the driver refuses is Nacked and dropped.
 // promise: H-18
 TEST_F(ForwardTest, WhatTheDriverRefusesIsNeitherReportedNorHandedOnAgain) {
   std::shared_ptr<Step> effect = NewStep("put", {"one"}, "default/b");
@@ -208,7 +208,7 @@ TEST_F(ForwardTest, WhatTheDriverRefusesIsNeitherReportedNorHandedOnAgain) {
   EXPECT_TRUE(Sent<HandOver>().empty());
 }
 
-// "A Report carries the ancestors' vector."
+// A Report carries the ancestors of its results.
 // promise: R-03
 TEST_F(ForwardTest, AReportCarriesTheAncestorsThatAreNotRecordedYet) {
   const ResultPtr source = Given("source", "s");
@@ -221,7 +221,7 @@ TEST_F(ForwardTest, AReportCarriesTheAncestorsThatAreNotRecordedYet) {
   EXPECT_EQ(paths, (std::vector<StepPath>{"read", "one"})) << "ancestors first";
 }
 
-// "Into a step that waits for the record the Report replaces the HandOver."
+// Into a step that waits for the record the Report replaces the HandOver.
 // promise: H-33, H-32
 TEST_F(ForwardTest, NobodyButTheDriverHandsOverToAStepThatWaitsForTheRecord) {
   std::shared_ptr<Step> put = NewStep("put", {"one"}, "default/b");

@@ -107,8 +107,8 @@ TEST_F(JoinTest, AfterIsAnEdgeWithoutData) {
   EXPECT_EQ(All<Execute>().front().inputs.size(), 1u);
 }
 
-// "Failed and Skipped are results and travel along edges; a step with a Failed or Skipped input is
-// Skipped."
+// Failed and Skipped are results and travel along edges; a step with a Failed or Skipped input is
+// Skipped.
 // promise: H-22, G-05
 TEST_F(JoinTest, AStepWithAFailedOrSkippedInputIsSkipped) {
   for (const ResultState state : {ResultState::kFailed, ResultState::kSkipped}) {

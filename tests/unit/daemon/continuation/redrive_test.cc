@@ -18,7 +18,7 @@ class RedriveTest : public CoreTest {
   static StepPtr Two() { return NewStep("two", {"one"}, "default/b"); }
 };
 
-// "A HandOver with higher R and equal dedupe key adopts the running attempt."
+// A HandOver with a higher R and an equal attempt key adopts the running attempt.
 // promise: H-24
 TEST_F(RedriveTest, AHigherEpochAdoptsTheRunningAttempt) {
   const HandOver message = Hand({NewStep("one"), Two()});
@@ -32,7 +32,7 @@ TEST_F(RedriveTest, AHigherEpochAdoptsTheRunningAttempt) {
   EXPECT_EQ(core_->stats().attempts, 1u);
 }
 
-// "Commit: if R is still the highest seen."
+// A commit takes that R is still the highest seen.
 // promise: H-30
 TEST_F(RedriveTest, NothingCommitsBelowTheHighestEpochSeenUntilTheDriverSettlesIt) {
   Receive(Hand({NewStep("one"), Two()}));
@@ -59,7 +59,7 @@ TEST_F(RedriveTest, WhoSleepsAsksAgainUntilItIsAnswered) {
   EXPECT_TRUE(Sent<FetchRedrive>().empty());
 }
 
-// "STALE_REDRIVE makes a sender fetch R and send again."
+// StaleRedrive makes a sender fetch R and send again.
 // promise: H-23
 TEST_F(RedriveTest, AStaleSenderFetchesTheEpochAndSendsAgainUnderIt) {
   Receive(Hand({NewStep("one"), Two()}));
@@ -76,8 +76,8 @@ TEST_F(RedriveTest, AStaleSenderFetchesTheEpochAndSendsAgainUnderIt) {
   EXPECT_EQ(again.key(), stale.key());
 }
 
-// "Query(R, pinned ids) to all: attempts, holds and candidates whose ancestors agree continue under
-// R, others are dropped."
+// After a Query, attempts, holds and candidates whose ancestors agree with the pinned results
+// continue under R; others are dropped.
 // promise: H-25
 TEST_F(RedriveTest, QueryKeepsWhatAgreesWithTheRecord) {
   const ResultPtr read = Given("read", "cat");
@@ -135,7 +135,7 @@ TEST_F(RedriveTest, QuerySaysWhichValuesAreHere) {
   EXPECT_EQ(TheSent<Holding>().values, std::vector<ObjectId>{object});
 }
 
-// "Abort(R) stops lower work and keeps values until End."
+// Abort stops work under a lower R and keeps values until End.
 // promise: H-26, H-10
 TEST_F(RedriveTest, AbortStopsWorkAndKeepsValues) {
   Receive(Hand({NewStep("one"), Two()}));
@@ -189,7 +189,7 @@ TEST_F(RedriveTest, WhatWasUnderWayDoesNotStartAnEndedRunAgain) {
   EXPECT_EQ(core_->stats().runs, 0u);
 }
 
-// "Values and tokens live as long as the deadline plus 30 s."
+// Values live as long as the deadline plus 30 s.
 // promise: M-10, G-09
 TEST_F(RedriveTest, PastTheDeadlineWorkStopsAndAfterAGraceValuesGo) {
   Receive(Hand({NewStep("one"), Two()}));

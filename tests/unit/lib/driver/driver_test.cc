@@ -64,7 +64,7 @@ class Peer : public LinkObserver {
   std::vector<Message> messages_ ABSL_GUARDED_BY(mutex_);
 };
 
-// "A daemon that reports an unknown run is told" to forget it.
+// A daemon that reports an unknown run is told to forget it.
 // promise: R-19
 TEST(DriverTest, ADaemonThatSpeaksOfAnUnknownRunIsToldToForgetIt) {
   char folder[] = "/tmp/fractos-driver-XXXXXX";

@@ -17,8 +17,8 @@ TEST_F(DrivingTest, BetweenDaemonsTheDriverHandsNothingOver) {
   EXPECT_FALSE(HandsOverTo("classify"));
 }
 
-// "Into a step that waits for the record the Report replaces the HandOver: the driver sends it once
-// all predecessors are recorded; bytes still go from owner to consumer."
+// Into a step that waits for the record the Report replaces the HandOver: the driver sends it once
+// all predecessors are recorded; bytes still go from owner to consumer.
 // promise: H-33, H-32
 TEST_F(DrivingTest, AStepThatWaitsForTheRecordIsHandedOverOnceItsPredecessorsAreDurable) {
   std::shared_ptr<Step> put = NewStep("put", {"read", "other"}, "default/b");
@@ -67,8 +67,8 @@ TEST_F(DrivingTest, ItTurnsToTheLeaderThatIsNamedAndWaitsForTheOverloaded) {
   EXPECT_EQ(Sent<HandOver>().size(), 1u);
 }
 
-// "mode Centralized: the driver pulls each result and serves it from its own Memory to the next
-// device."
+// In mode Centralized the driver pulls each result and serves it from its own Memory to the next
+// device.
 // promise: R-14
 TEST_F(DrivingTest, InCentralizedModeEveryResultGoesThroughTheDriver) {
   plan_.mode = Mode::kCentralized;

@@ -141,7 +141,7 @@ TEST_F(FileRecordStoreTest, AnErrorAtAnyStageKeepsTheRecordBefore) {
 }
 
 // promise: R-12
-// "guarded by a lock": two drivers cannot drive one run, and a killed one frees it at once.
+// A lock guards each run: two drivers cannot drive one run, and a killed one frees it at once.
 TEST_F(FileRecordStoreTest, OnlyOneProcessDrivesARunAndAKilledOneFreesIt) {
   int ready[2];
   ASSERT_EQ(::pipe(ready), 0);

@@ -1,4 +1,4 @@
-// Reports become the record. Quotations are of the hand-over's description in ARCHITECTURE.md.
+// Reports become the record.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -12,8 +12,8 @@ using ::testing::ElementsAre;
 
 class RecordingTest : public RunCoreTest {};
 
-// "Recorded follows the acknowledged compare-and-swap, and goes to the reporter and to its
-// predecessors' executors."
+// Recorded follows the acknowledged compare-and-swap, and goes to the reporter and to its
+// predecessors' executors.
 // promise: R-04
 TEST_F(RecordingTest, RecordedFollowsTheAcknowledgedWrite) {
   Run();
@@ -32,8 +32,7 @@ TEST_F(RecordingTest, RecordedFollowsTheAcknowledgedWrite) {
   EXPECT_EQ(Sent<Recorded>(kB.address).size(), 1u) << "what is durable is answered at once";
 }
 
-// "A Report carries the ancestors' vector and so also records its ancestors [...] several steps in
-// one write."
+// A Report carries its results' ancestors and so records them too: several steps in one write.
 // promise: R-03
 TEST_F(RecordingTest, OneReportRecordsItsAncestorsInOneWrite) {
   Run();
@@ -54,7 +53,7 @@ TEST_F(RecordingTest, AResultWhosePredecessorIsMissingWaitsForIt) {
   EXPECT_EQ(record().steps.size(), 2u);
 }
 
-// "The driver records only what fits the lineages recorded for the predecessors."
+// The driver records only what fits the lineages recorded for the predecessors.
 // promise: R-02
 TEST_F(RecordingTest, WhatDoesNotFitTheRecordIsRefused) {
   Run();
@@ -83,7 +82,7 @@ TEST_F(RecordingTest, AStepThatTheGraphHasNotIsRefused) {
   EXPECT_EQ(Sent<Recorded>().at(0).refused.size(), 1u);
 }
 
-// "A step's record is [...] never bytes", save those of outputs.
+// A step's record is never bytes, save those of outputs.
 TEST_F(RecordingTest, TheRecordHoldsNoBytesButTheOutputs) {
   Run();
   const ResultPtr read = Given("read", "cat", {});
@@ -122,7 +121,7 @@ TEST_F(RecordingTest, ASmallOutputThatDidNotTravelInlineIsPulledBeforeTheEnd) {
   EXPECT_TRUE(TheWrite().steps.at("read")->value.IsInline());
 }
 
-// "A value lives at its producer until all consumers are recorded."
+// A value lives at its producer until all consumers are recorded.
 // promise: M-10
 TEST_F(RecordingTest, AValueIsReleasedOnceAllItsConsumersAreDurable) {
   Run();

@@ -30,7 +30,7 @@ class RecoveryTest : public RunCoreTest {
   }
 };
 
-// "It first waits a hold window (4 s) and Queries all replicas."
+// The driver first waits a hold window (4 s), then asks all replicas.
 // promise: R-06
 TEST_F(RecoveryTest, AfterALossItWaitsTheHoldWindowAndAsksEverybody) {
   Run();
@@ -100,8 +100,8 @@ TEST_F(RecoveryTest, AfterTheRaiseAHandOverThatSomebodyHoldsIsLeftToHim) {
   EXPECT_TRUE(Sent<HandOver>().empty());
 }
 
-// "A recorded result that is needed and whose bytes no live incarnation holds is un-recorded
-// together with its recorded descendants in the one compare-and-swap that raises R."
+// A recorded result that is needed and whose bytes no live incarnation holds is un-recorded
+// together with its recorded descendants in the one compare-and-swap that raises R.
 // promise: R-05
 TEST_F(RecoveryTest, ALostValueIsUnrecordedWithItsDescendantsInTheWriteThatRaisesTheEpoch) {
   // write still needs classify's value, which is lost with b; done stands on print, print on it.
@@ -142,7 +142,7 @@ TEST_F(RecoveryTest, AValueThatADaemonMissesMakesTheDriverLook) {
   EXPECT_EQ(Sent<Query>().size(), 4u);
 }
 
-// "Silence [...] (kept alive by the daemon) leads to re-drive."
+// Silence leads to a re-drive; a daemon at work breaks it.
 // promise: R-08
 TEST_F(RecoveryTest, SilenceIsLookedIntoAndWorkIsNotSilence) {
   Run();

@@ -28,7 +28,7 @@ class RunCoreEndsTest : public RunCoreTest {
   }
 };
 
-// "R raised by compare-and-swap before anything is sent under it."
+// R is raised by compare-and-swap before anything is sent under it.
 // promise: R-01
 TEST_F(RunCoreEndsTest, NothingIsSentBeforeTheRecordIsDurable) {
   Start();
@@ -95,8 +95,8 @@ TEST_F(RunCoreEndsTest, AFailureOnOneBranchWaitsForTheOthers) {
   EXPECT_EQ(record().phase, RunPhase::kFailed);
 }
 
-// "It records Failing and a raised R by compare-and-swap, sends Abort(R), and runs those steps
-// under R."
+// The driver records Failing and a raised R by compare-and-swap, sends Abort, and runs the steps of
+// onFailure under R.
 // promise: R-15, G-11, B-31
 TEST_F(RunCoreEndsTest, TheErrorContinuationStartsUnderARaisedEpochAfterAbort) {
   AddMend();

@@ -1,4 +1,4 @@
-// "60 invalid graphs under tests/, each with its expected message": tests/invalid.
+// The invalid graphs and what each is answered: tests/invalid.
 #include <algorithm>
 #include <filesystem>
 #include <string>

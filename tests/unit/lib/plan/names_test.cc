@@ -8,7 +8,7 @@ namespace {
 
 std::string Repeat(size_t n, char c = 'a') { return std::string(n, c); }
 
-// "names DNS-1035, <= 40"
+// Names are DNS-1035 labels of at most 40 characters.
 // promise: L-09
 TEST(NamesTest, ADnsNameHasAtMostFortyCharacters) {
   EXPECT_TRUE(IsDnsName(Repeat(1)));

@@ -201,7 +201,7 @@ TEST(HostileDescriptionTest, EnumerationsMayBeOfStringsToo) {
   Parsed(WithOperation(R"("name":"a","arguments":[{"name":"x","type":"strings","values":["1"]}])"));
 }
 
-// "effect once is not supported yet": refused, never taken for something weaker.
+// Effect once is not supported yet: refused, never taken for something weaker.
 TEST(HostileDescriptionTest, EffectOnceIsRefused) {
   EXPECT_EQ(Error(WithOperation(R"("name":"a","effect":"once")")),
             "operations[0].effect: effects that run at most once are not supported yet");
@@ -218,7 +218,7 @@ TEST(HostileDescriptionTest, NamesAreUnique) {
             "operations[0].inputs[1].name: \"x\" is there twice");
 }
 
-// "At most one [variadic input] per operation."
+// At most one variadic input per operation.
 TEST(HostileDescriptionTest, OneVariadicInputAtMost) {
   EXPECT_EQ(
       Error(WithOperation(

@@ -148,7 +148,7 @@ TEST(ArgumentsTest, WrongTypesAreNamed) {
   EXPECT_THAT(wrong("colors: [red, blue]"), HasSubstr("must be one of red, green, not \"blue\""));
 }
 
-// "types are checked on the substituted text".
+// Types are checked on the substituted text.
 TEST(ArgumentsTest, AWholeReferenceBecomesTheTypeThatIsWanted) {
   EXPECT_EQ(Taken("{count: $(parameters.n)}"), R"({"count":5})");
   EXPECT_EQ(Taken("{count: $(parameters.n)}", {{"n", "18446744073709551616"}}),
@@ -183,7 +183,8 @@ TEST(ArgumentsTest, ParametersOfTheWrongTypeAreFound) {
   EXPECT_EQ(wrong("count: 1$(parameters.n)", "0"), "");
 }
 
-// "type integer accepts JSON integer or decimal string (big)": equal numbers are equal text.
+// Type integer accepts a JSON integer or, however big, a decimal string: equal numbers are equal
+// text.
 TEST(ArgumentsTest, IntegersAreCanonical) {
   EXPECT_EQ(Taken("{count: '007'}"), R"({"count":7})");
   EXPECT_EQ(Taken("{count: '+7'}"), R"({"count":7})");
@@ -529,7 +530,7 @@ TEST(DevicesTest, ArgumentsAndInputsMustBeKnown) {
   EXPECT_THAT(CheckStep("take", "inputs: {a: s}"), HasSubstr("\"take\" takes no inputs"));
 }
 
-// "an argument that has an input of the same name may be met by the input; giving both is an error"
+// An argument that has an input of the same name may be met by the input; giving both is an error.
 TEST(DevicesTest, AnArgumentOrTheInputOfTheSameName) {
   for (const char* operation : {"either", "needs"}) {
     EXPECT_EQ(CheckStep(operation, "arguments: {x: 1}"), "");
@@ -549,7 +550,7 @@ TEST(DevicesTest, ARequiredVariadicInputNeedsAtLeastOne) {
   EXPECT_EQ(CheckStep("join", "inputs: {anything: s}"), "");
 }
 
-// "A refines_to naming a cluster that descriptions lacks is a diagnostic on the step."
+// A refines_to naming a cluster that descriptions lacks is a diagnostic on the step.
 TEST(DevicesTest, RefinementsMustLeadSomewhere) {
   EXPECT_EQ(
       CheckStep("stray", "after: []"),
@@ -687,7 +688,8 @@ TEST(CompileTest, SinksAreWhatNothingFollows) {
   EXPECT_THAT(plan.FailureSinks(), ElementsAre("f", "g"));
 }
 
-// "effect idempotent and NOT all its ANCESTORS deterministic, and it has predecessors".
+// A step waits for the record if its effect is idempotent and not all its ancestors are
+// deterministic.
 TEST(CompileTest, AnEffectWaitsWhenAnAncestorIsNotDeterministic) {
   const Plan plan = Compiled(
       "  steps:\n  - {name: root, device: tool, operation: write}\n"
@@ -709,7 +711,7 @@ TEST(CompileTest, AnEffectWaitsWhenAnAncestorIsNotDeterministic) {
   EXPECT_THAT(so_far, ElementsAre("root", "sure", "w1", "w4"));
 }
 
-// "main-step ancestors count as recorded; so only onFailure ancestors matter".
+// Main-step ancestors count as recorded; so only onFailure ancestors matter.
 TEST(CompileTest, InOnFailureOnlyItsOwnAncestorsMatter) {
   const Plan plan = Compiled(
       "  steps:\n  - {name: dice, device: tool, operation: chance}\n"
@@ -728,7 +730,7 @@ TEST(CompileTest, InOnFailureOnlyItsOwnAncestorsMatter) {
   EXPECT_TRUE(plan.on_failure[4]->deterministic_so_far);
 }
 
-// "every operation reachable through refines_to transitively from any step".
+// Every operation reachable through refines_to transitively from any step.
 TEST(CompileTest, SignaturesOfAllThatStepsMayRefineTo) {
   const Plan plan = Compiled("  steps: [{name: s, device: other/tool, operation: grow}]\n");
   EXPECT_THAT(plan.steps[0]->refines_to, ElementsAre("other/far:step", "other/tool:pass"));

@@ -228,8 +228,8 @@ TEST(YamlTest, NamesAreUniqueByKindAndNamespace) {
             "f:8:18: metadata.name: this file has a DeviceCluster \"a\" already, on line 3\n");
 }
 
-// "plain ints -> JSON integer (beyond int64: string), plain true/false -> bool, plain decimals ->
-// number, quoted -> string".
+// Plain integers become JSON integers (beyond int64: strings), plain true and false booleans, plain
+// decimals numbers, and what is quoted strings.
 TEST(YamlScalarTest, PlainScalarsHaveTheTypeTheyLookLike) {
   EXPECT_EQ(Arguments("{a: 0, b: -5, c: +7, d: 123}"), R"({"a":0,"b":-5,"c":7,"d":123})");
   EXPECT_EQ(Arguments("{a: 9223372036854775807, b: -9223372036854775808}"),
@@ -245,7 +245,7 @@ TEST(YamlScalarTest, PlainScalarsHaveTheTypeTheyLookLike) {
   EXPECT_EQ(Arguments("{a: {b: [{c: []}]}}"), R"({"a":{"b":[{"c":[]}]}})");
 }
 
-// "The file must never be silently misread": what YAML's versions read differently is refused.
+// The file must never be silently misread: what YAML's versions read differently is refused.
 TEST(YamlScalarTest, AmbiguousScalarsAreRefused) {
   for (const char* scalar : {"yes", "No", "ON", "off", "True", "FALSE", "010", "0x1F", "0o17",
                              "0b1", "1_000", ".inf", "-.INF", ".nan", "00", "007.5"}) {
@@ -268,7 +268,7 @@ TEST(YamlTest, AnAliasToAnEarlierDocumentIsUnknown) {
   EXPECT_THAT(Faults("a: &x 1\n---\nb: *x\n", "f", {}), HasSubstr("f:3:4: not YAML"));
 }
 
-// "256 KiB file spec", at the bound.
+// A file of 256 KiB, at the bound.
 // promise: L-03, B-13
 TEST(YamlLimitsTest, AFileHasAtMost256KiB) {
   std::string text = kCluster;
@@ -300,7 +300,7 @@ TEST(YamlLimitsTest, NestsThirtyTwoDeep) {
   EXPECT_THAT(by_alias(kMaxYamlDepth - 3), SizeIs(1));
 }
 
-// "walk with a budget": all values of the file count, those that aliases stand for included.
+// The walk has a budget: all values of the file count, those that aliases stand for included.
 TEST(YamlLimitsTest, HasAtMost65536Values) {
   // A list of `items` values and `aliases` aliases to a list of 99 (100 values with the list).
   const auto faults = [](int items, int aliases) {
@@ -335,7 +335,7 @@ TEST(YamlTest, DuplicateKeysAreAnErrorAtAnyDepth) {
   EXPECT_THAT(Arguments("{x: {y: [0, {z: 1, z: 2}]}}"), HasSubstr("is there twice"));
 }
 
-// "All errors of a file are reported, not only the first, in file order."
+// All errors of a file are reported, not only the first, in file order.
 TEST(YamlTest, AllFaultsAreReportedInFileOrder) {
   EXPECT_EQ(SpecFaults("  mode: 5\n  bogus: 1\n  deadline: soon\n  steps: 7\n"),
             "f:5:9: spec.mode: must be text; write it in quotes: \"5\"\n"
@@ -449,7 +449,7 @@ TEST(YamlTest, VariablesOfTheEnvironmentHaveProperNames) {
               HasSubstr("valueFrom: is not supported yet"));
 }
 
-// "A field enters when it works": what has no meaning on one machine is refused, not ignored.
+// A field enters when it works: what has no meaning on one machine is refused, not ignored.
 TEST(YamlTest, FieldsThatDoNotWorkYetAreRefused) {
   for (const char* field :
        {"placement", "leaderElection", "volume", "access", "updatePolicy", "template"}) {
@@ -534,7 +534,7 @@ TEST(DurationTest, WritesWithTheLargestUnitThatIsExact) {
   EXPECT_EQ(FormatDuration(seconds(-5)), "-5s");
 }
 
-// "parsing any bytes must never crash": seeded, bounded mutations of valid files.
+// Parsing any bytes must never crash: seeded, bounded mutations of valid files.
 TEST(YamlFuzzTest, MutatedFilesNeverCrash) {
   const Descriptions devices = ShippedDevices();
   SeededRandom random(20220407);

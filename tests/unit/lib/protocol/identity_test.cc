@@ -50,7 +50,7 @@ TEST(ResultIdTest, CoversEverythingThatTellsResultsApart) {
   EXPECT_EQ(std::set<ResultId>(ids.begin(), ids.end()).size(), ids.size());
 }
 
-// Design: "Dedupe key, and the adaptor's idempotency key: (op_key, lineage)".
+// The attempt key, and with it the idempotency key that the adaptor gets.
 // promise: A-18
 TEST(IdempotencyKeyTest, IsTheSameForTheSameWorkAndDiffersOtherwise) {
   const AttemptKey key{kRun, "step", ComputeLineage({kOne})};
