@@ -13,8 +13,8 @@
 #include "cli/inputs.h"
 #include "lib/base/clock.h"
 #include "lib/base/random.h"
+#include "lib/driver/core/record.h"
 #include "lib/driver/driver.h"
-#include "lib/driver/record.h"
 #include "lib/runtime/event_loop.h"
 
 namespace fractos {

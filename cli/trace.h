@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "lib/driver/record.h"
+#include "lib/driver/core/record.h"
 #include "lib/plan/plan.h"
 
 namespace fractos {

@@ -18,9 +18,10 @@ MAY_INCLUDE = {
     "lib/plan": ["lib/base"],
     "lib/protocol": ["lib/base", "lib/plan"],
     "lib/runtime": ["lib/base"],
-    "lib/memory": ["lib/base", "lib/plan", "lib/protocol", "lib/runtime"],
+    "lib/memory": ["lib/base", "lib/plan", "lib/runtime"],
     "lib/link": ["lib/base", "lib/plan", "lib/protocol", "lib/runtime"],
     "lib/driver": ["lib/base", "lib/plan", "lib/protocol", "lib/memory", "lib/link", "lib/runtime"],
+    "lib/driver/core": ["lib/base", "lib/plan", "lib/protocol"],
     "daemon": ["lib/base", "lib/plan", "lib/protocol", "lib/memory", "lib/link", "lib/runtime"],
     "daemon/continuation": ["lib/base", "lib/plan", "lib/protocol"],
     "adaptors": ["lib/base"],
@@ -29,7 +30,7 @@ MAY_INCLUDE = {
     "bench": None,
     "tests": None,
 }
-PURE = ["lib/base", "lib/plan", "lib/protocol", "daemon/continuation"]
+PURE = ["lib/base", "lib/plan", "lib/protocol", "lib/driver/core", "daemon/continuation"]
 
 # Generated protobuf and gRPC types stop here: elsewhere messages are the plain values of
 # lib/protocol. lib/runtime waits on gRPC's completion queue, but knows no message.

@@ -7,7 +7,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
-#include "lib/driver/record.h"
+#include "lib/driver/core/record.h"
 
 namespace fractos {
 

@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "absl/strings/str_cat.h"
-#include "lib/driver/run_graph.h"
+#include "lib/driver/core/run_graph.h"
 #include "tests/sim/device.h"
 
 namespace fractos::sim {

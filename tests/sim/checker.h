@@ -12,8 +12,8 @@
 
 #include "daemon/continuation/actions.h"
 #include "lib/base/digest.h"
-#include "lib/driver/record.h"
-#include "lib/driver/run_graph.h"
+#include "lib/driver/core/record.h"
+#include "lib/driver/core/run_graph.h"
 #include "lib/plan/plan.h"
 
 namespace fractos::sim {

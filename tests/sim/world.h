@@ -14,7 +14,7 @@
 
 #include "daemon/continuation/core.h"
 #include "lib/base/random.h"
-#include "lib/driver/run_core.h"
+#include "lib/driver/core/run_core.h"
 #include "lib/plan/plan.h"
 #include "tests/sim/device.h"
 

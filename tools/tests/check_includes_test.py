@@ -23,14 +23,16 @@ class IncludesTest(unittest.TestCase):
     def test_a_folder_includes_itself_and_what_is_below(self):
         self.assert_allowed("lib/plan/a.cc", '#include "lib/plan/a.h"\n#include "lib/base/ids.h"')
         self.assert_allowed("daemon/main.cc", '#include "daemon/device/device.h"')
-        self.assert_allowed("cli/main.cc", '#include "lib/driver/run_core.h"')
+        self.assert_allowed("cli/main.cc", '#include "lib/driver/core/run_core.h"')
         self.assert_allowed("tests/sim/sim.cc", '#include "daemon/continuation/core.h"')
 
     def test_nothing_includes_what_is_above_or_beside(self):
         self.assert_refused("lib/base/a.cc", '#include "lib/plan/a.h"', "lib/base may include only")
         self.assert_refused("lib/runtime/a.cc", '#include "lib/plan/a.h"', "lib/runtime may")
-        self.assert_refused("daemon/main.cc", '#include "lib/driver/record.h"', "daemon may")
+        self.assert_refused("daemon/main.cc", '#include "lib/driver/core/record.h"', "daemon may")
         self.assert_refused("daemon/continuation/a.cc", '#include "lib/link/link_table.h"', "may")
+        self.assert_refused("lib/driver/core/a.cc", '#include "lib/driver/driver.h"', "core may")
+        self.assert_refused("lib/memory/a.cc", '#include "lib/protocol/message.h"', "memory may")
         self.assert_refused("adaptors/math/a.cc", '#include "lib/plan/value.h"', "adaptors may")
         self.assert_refused("cli/main.cc", '#include "daemon/device/device.h"', "cli may")
 

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "lib/base/limits.h"
-#include "tests/unit/lib/driver/run_core_harness.h"
+#include "tests/unit/lib/driver/core/run_core_harness.h"
 
 namespace fractos {
 namespace {

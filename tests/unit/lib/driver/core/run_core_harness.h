@@ -1,7 +1,7 @@
 // One driver core with a clock of its own; daemons and the store exist only as what it says to
 // them.
-#ifndef FRACTOS_TESTS_UNIT_LIB_DRIVER_RUN_CORE_HARNESS_H_
-#define FRACTOS_TESTS_UNIT_LIB_DRIVER_RUN_CORE_HARNESS_H_
+#ifndef FRACTOS_TESTS_UNIT_LIB_DRIVER_CORE_RUN_CORE_HARNESS_H_
+#define FRACTOS_TESTS_UNIT_LIB_DRIVER_CORE_RUN_CORE_HARNESS_H_
 
 #include <gtest/gtest.h>
 
@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "lib/driver/run_core.h"
+#include "lib/driver/core/run_core.h"
 #include "tests/unit/lib/protocol/builders.h"
 
 namespace fractos {
@@ -160,4 +160,4 @@ class RunCoreTest : public ::testing::Test {
 
 }  // namespace fractos
 
-#endif  // FRACTOS_TESTS_UNIT_LIB_DRIVER_RUN_CORE_HARNESS_H_
+#endif  // FRACTOS_TESTS_UNIT_LIB_DRIVER_CORE_RUN_CORE_HARNESS_H_

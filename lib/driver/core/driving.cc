@@ -4,7 +4,7 @@
 #include <memory>
 #include <utility>
 
-#include "lib/driver/run_core_impl.h"
+#include "lib/driver/core/run_core_impl.h"
 #include "lib/protocol/expand.h"
 
 namespace fractos {

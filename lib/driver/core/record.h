@@ -1,6 +1,6 @@
 // The record of a run: what must outlast every process. Small, and never bytes of values.
-#ifndef FRACTOS_LIB_DRIVER_RECORD_H_
-#define FRACTOS_LIB_DRIVER_RECORD_H_
+#ifndef FRACTOS_LIB_DRIVER_CORE_RECORD_H_
+#define FRACTOS_LIB_DRIVER_CORE_RECORD_H_
 
 #include <map>
 #include <string>
@@ -60,4 +60,4 @@ class RecordStore {
 
 }  // namespace fractos
 
-#endif  // FRACTOS_LIB_DRIVER_RECORD_H_
+#endif  // FRACTOS_LIB_DRIVER_CORE_RECORD_H_

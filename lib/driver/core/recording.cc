@@ -6,7 +6,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "lib/base/limits.h"
-#include "lib/driver/run_core_impl.h"
+#include "lib/driver/core/run_core_impl.h"
 
 namespace fractos {
 namespace {

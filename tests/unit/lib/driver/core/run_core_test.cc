@@ -1,11 +1,11 @@
 // How a run starts, fails, mends and ends.
-#include "lib/driver/run_core.h"
+#include "lib/driver/core/run_core.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "lib/base/limits.h"
-#include "tests/unit/lib/driver/run_core_harness.h"
+#include "tests/unit/lib/driver/core/run_core_harness.h"
 
 namespace fractos {
 namespace {

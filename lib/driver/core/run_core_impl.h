@@ -3,8 +3,8 @@
 //   recording.cc  reports become the record
 //   driving.cc    hand-overs from the record
 //   recovery.cc   finding out what is still held, and driving the rest again
-#ifndef FRACTOS_LIB_DRIVER_RUN_CORE_IMPL_H_
-#define FRACTOS_LIB_DRIVER_RUN_CORE_IMPL_H_
+#ifndef FRACTOS_LIB_DRIVER_CORE_RUN_CORE_IMPL_H_
+#define FRACTOS_LIB_DRIVER_CORE_RUN_CORE_IMPL_H_
 
 #include <map>
 #include <optional>
@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "lib/base/random.h"
-#include "lib/driver/run_core.h"
-#include "lib/driver/run_graph.h"
+#include "lib/driver/core/run_core.h"
+#include "lib/driver/core/run_graph.h"
 #include "lib/protocol/hold_table.h"
 #include "lib/protocol/leader_book.h"
 
@@ -173,4 +173,4 @@ class RunCore::Impl {
 
 }  // namespace fractos
 
-#endif  // FRACTOS_LIB_DRIVER_RUN_CORE_IMPL_H_
+#endif  // FRACTOS_LIB_DRIVER_CORE_RUN_CORE_IMPL_H_

@@ -1,4 +1,4 @@
-#include "lib/driver/run_graph.h"
+#include "lib/driver/core/run_graph.h"
 
 #include <algorithm>
 #include <set>

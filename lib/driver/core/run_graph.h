@@ -1,6 +1,6 @@
 // A run's graph as far as it is known: the plan's steps, grown by the refinements in the record.
-#ifndef FRACTOS_LIB_DRIVER_RUN_GRAPH_H_
-#define FRACTOS_LIB_DRIVER_RUN_GRAPH_H_
+#ifndef FRACTOS_LIB_DRIVER_CORE_RUN_GRAPH_H_
+#define FRACTOS_LIB_DRIVER_CORE_RUN_GRAPH_H_
 
 #include <map>
 #include <string>
@@ -62,4 +62,4 @@ class RunGraph {
 
 }  // namespace fractos
 
-#endif  // FRACTOS_LIB_DRIVER_RUN_GRAPH_H_
+#endif  // FRACTOS_LIB_DRIVER_CORE_RUN_GRAPH_H_

@@ -1,4 +1,4 @@
-#include "lib/driver/run_graph.h"
+#include "lib/driver/core/run_graph.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

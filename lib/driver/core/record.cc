@@ -1,4 +1,4 @@
-#include "lib/driver/record.h"
+#include "lib/driver/core/record.h"
 
 #include <utility>
 

@@ -1,11 +1,11 @@
-#include "lib/driver/run_core.h"
+#include "lib/driver/core/run_core.h"
 
 #include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "lib/base/limits.h"
-#include "lib/driver/run_core_impl.h"
+#include "lib/driver/core/run_core_impl.h"
 
 namespace fractos {
 namespace {

@@ -1,8 +1,8 @@
 // Drives one run, as a pure state machine: hands over the first continuations, records what is
 // reported, drives again what nobody holds any more, and says how it ended. Like the daemon's
 // continuation it has no thread, clock or socket of its own; tests/sim runs the two together.
-#ifndef FRACTOS_LIB_DRIVER_RUN_CORE_H_
-#define FRACTOS_LIB_DRIVER_RUN_CORE_H_
+#ifndef FRACTOS_LIB_DRIVER_CORE_RUN_CORE_H_
+#define FRACTOS_LIB_DRIVER_CORE_RUN_CORE_H_
 
 #include <map>
 #include <memory>
@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "lib/base/clock.h"
-#include "lib/driver/record.h"
+#include "lib/driver/core/record.h"
 #include "lib/plan/plan.h"
 #include "lib/protocol/message.h"
 
@@ -88,4 +88,4 @@ class RunCore {
 
 }  // namespace fractos
 
-#endif  // FRACTOS_LIB_DRIVER_RUN_CORE_H_
+#endif  // FRACTOS_LIB_DRIVER_CORE_RUN_CORE_H_
