@@ -20,7 +20,7 @@
 #include "cli/kept_centre.h"
 #include "cli/known_devices.h"
 #include "cli/paths.h"
-#include "lib/driver/atomic_file.h"
+#include "lib/runtime/atomic_file.h"
 
 namespace fractos {
 namespace {

@@ -12,7 +12,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/time/time.h"
 #include "cli/paths.h"
-#include "lib/driver/atomic_file.h"
+#include "lib/runtime/atomic_file.h"
 
 namespace fractos {
 namespace {

@@ -10,8 +10,8 @@
 #include "cli/known_devices.h"
 #include "cli/paths.h"
 #include "lib/base/limits.h"
-#include "lib/driver/atomic_file.h"
 #include "lib/plan/yaml.h"
+#include "lib/runtime/atomic_file.h"
 
 namespace fractos {
 

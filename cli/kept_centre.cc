@@ -18,8 +18,8 @@
 #include "absl/strings/strip.h"
 #include "cli/paths.h"
 #include "cli/session.h"
-#include "lib/driver/atomic_file.h"
 #include "lib/driver/memory_record_store.h"
+#include "lib/runtime/atomic_file.h"
 #include "nlohmann/json.hpp"
 
 namespace fractos {

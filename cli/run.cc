@@ -166,8 +166,8 @@ absl::StatusOr<Descriptions> AwaitDevices(Session* session, const std::vector<st
   }
 }
 
-// Runs what is prepared, from its record on. `fresh` says that what goes wrong before the driver has
-// it, bad input found only when the devices have described themselves included, leaves nothing
+// Runs what is prepared, from its record on. `fresh` says that what goes wrong before the driver
+// has it, bad input found only when the devices have described themselves included, leaves nothing
 // behind: there is no record yet, so there would be nothing to list or to resume.
 ExitCode Drive(Prepared prepared, FileRecordStore* store, RecordStore::Versioned stored, bool fresh,
                const ShowOptions& options) {

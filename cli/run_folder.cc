@@ -4,7 +4,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "lib/driver/atomic_file.h"
+#include "lib/runtime/atomic_file.h"
 #include "nlohmann/json.hpp"
 
 namespace fractos {

@@ -1,12 +1,8 @@
 #include "daemon/election/epoch_file.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstring>
 #include <limits>
 #include <nlohmann/json.hpp>
 
@@ -14,7 +10,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
-#include "lib/runtime/unique_fd.h"
+#include "lib/runtime/atomic_file.h"
 
 namespace fractos {
 namespace {
@@ -23,57 +19,12 @@ using Json = nlohmann::json;
 
 constexpr size_t kMaxFileBytes = 4096;
 
-absl::Status Error(absl::string_view doing, absl::string_view path) {
-  int code = errno;
-  return absl::ErrnoToStatus(code, absl::StrCat("cannot ", doing, " ", path));
-}
-
-// NotFound when there is no such file. More than kMaxFileBytes are cut off.
-absl::StatusOr<std::string> ReadFile(const std::string& path) {
-  UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file.valid()) return Error("open", path);
-  std::string text(kMaxFileBytes, '\0');
-  size_t size = 0;
-  while (size < text.size()) {
-    ssize_t got = read(file.get(), text.data() + size, text.size() - size);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return Error("read", path);
-    if (got == 0) break;
-    size += static_cast<size_t>(got);
-  }
-  text.resize(size);
-  return text;
-}
-
-absl::Status SyncFolderOf(const std::string& path) {
-  std::string folder = path.substr(0, path.rfind('/'));
-  UniqueFd opened(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!opened.valid()) return Error("open", folder);
-  if (fsync(opened.get()) != 0) return Error("sync", folder);
-  return absl::OkStatus();
-}
-
-// Callers hold the cluster's lock, so one name for the temporary file is enough.
-absl::Status ReplaceFile(const std::string& path, absl::string_view text, bool durable) {
-  std::string temporary = path + ".new";
-  UniqueFd file(open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-  if (!file.valid()) return Error("create", temporary);
-  for (size_t written = 0; written < text.size();) {
-    ssize_t wrote = write(file.get(), text.data() + written, text.size() - written);
-    if (wrote < 0 && errno == EINTR) continue;
-    if (wrote < 0) return Error("write", temporary);
-    written += static_cast<size_t>(wrote);
-  }
-  if (durable && fsync(file.get()) != 0) return Error("sync", temporary);
-  if (rename(temporary.c_str(), path.c_str()) != 0) return Error("replace", path);
-  return durable ? SyncFolderOf(path) : absl::OkStatus();
-}
-
 }  // namespace
 
 absl::StatusOr<uint64_t> ReadEpoch(const std::string& path) {
-  absl::StatusOr<std::string> text = ReadFile(path);
+  absl::StatusOr<std::string> text = ReadWholeFile(path, kMaxFileBytes);
   if (absl::IsNotFound(text.status())) return 0;
+  if (absl::IsResourceExhausted(text.status())) text = "";  // as much a damage as any other
   if (!text.ok()) return text.status();
   absl::string_view digits = absl::StripSuffix(*text, "\n");
   uint64_t epoch = 0;
@@ -89,7 +40,7 @@ absl::StatusOr<uint64_t> ReadEpoch(const std::string& path) {
 }
 
 absl::Status WriteEpoch(const std::string& path, uint64_t epoch) {
-  return ReplaceFile(path, absl::StrCat(epoch, "\n"), /*durable=*/true);
+  return WriteFileAtomically(path, absl::StrCat(epoch, "\n"));
 }
 
 absl::Status WriteLeader(const std::string& path, const LeaderInfo& leader) {
@@ -97,11 +48,11 @@ absl::Status WriteLeader(const std::string& path, const LeaderInfo& leader) {
                {"bootId", leader.boot.ToHex()},
                {"epoch", leader.epoch},
                {"pid", getpid()}};
-  return ReplaceFile(path, json.dump() + "\n", /*durable=*/false);
+  return ReplaceFile(path, json.dump() + "\n");
 }
 
 std::optional<LeaderInfo> ReadLeader(const std::string& path) {
-  absl::StatusOr<std::string> text = ReadFile(path);
+  absl::StatusOr<std::string> text = ReadWholeFile(path, kMaxFileBytes);
   if (!text.ok()) return std::nullopt;
   Json json = Json::parse(*text, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) return std::nullopt;

@@ -8,8 +8,8 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "lib/driver/atomic_file.h"
 #include "lib/driver/core/record.h"
+#include "lib/runtime/atomic_file.h"
 #include "lib/runtime/unique_fd.h"
 
 namespace fractos {

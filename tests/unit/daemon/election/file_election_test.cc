@@ -289,8 +289,11 @@ TEST_F(FileElectionTest, AChildThatOutlivesTheLeaderDoesNotHoldTheLock) {
 
 // promise: E-07
 TEST_F(FileElectionTest, ADamagedEpochFileIsAnErrorThatNamesItUntilItIsMended) {
-  for (const char* damage : {"", "\n", "seven", "-1", "1.5", "12 34", "0x10",
-                             "18446744073709551615", "99999999999999999999999"}) {
+  const std::string kTooLong = "7" + std::string(5000, '\n');
+  for (const std::string& damage :
+       {std::string(), std::string("\n"), std::string("seven"), std::string("-1"),
+        std::string("1.5"), std::string("12 34"), std::string("0x10"),
+        std::string("18446744073709551615"), std::string("99999999999999999999999"), kTooLong}) {
     WriteEpochFile(damage);
     absl::StatusOr<uint64_t> epoch = ReadEpoch(folder_ + "/epoch");
     EXPECT_TRUE(absl::IsDataLoss(epoch.status())) << "\"" << damage << "\": " << epoch.status();

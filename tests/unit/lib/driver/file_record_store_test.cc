@@ -185,15 +185,5 @@ TEST_F(FileRecordStoreTest, ADamagedFileIsNamed) {
   }
 }
 
-TEST(AtomicFileTest, ReadingStopsAtTheLimit) {
-  char path[] = "/tmp/fractos-file-XXXXXX";
-  ::close(::mkstemp(path));
-  ASSERT_TRUE(WriteFileAtomically(path, std::string(10, 'x')).ok());
-  EXPECT_EQ(ReadWholeFile(path, 10)->size(), 10u);
-  EXPECT_EQ(ReadWholeFile(path, 9).status().code(), absl::StatusCode::kResourceExhausted);
-  ::unlink(path);
-  EXPECT_EQ(ReadWholeFile(path, 9).status().code(), absl::StatusCode::kNotFound);
-}
-
 }  // namespace
 }  // namespace fractos

@@ -1,7 +1,7 @@
 // Files that are always whole: a reader, or the process after a crash, finds either the old bytes
 // or the new ones.
-#ifndef FRACTOS_LIB_DRIVER_ATOMIC_FILE_H_
-#define FRACTOS_LIB_DRIVER_ATOMIC_FILE_H_
+#ifndef FRACTOS_LIB_RUNTIME_ATOMIC_FILE_H_
+#define FRACTOS_LIB_RUNTIME_ATOMIC_FILE_H_
 
 #include <functional>
 #include <string>
@@ -26,6 +26,10 @@ using WriteFault = std::function<absl::Status(WriteStage)>;
 absl::Status WriteFileAtomically(const std::string& path, absl::string_view bytes,
                                  const WriteFault& fault = nullptr);
 
+// The same without syncing: whole for readers, but after the machine itself crashed the old bytes,
+// the new ones or none may be there. For hints.
+absl::Status ReplaceFile(const std::string& path, absl::string_view bytes);
+
 // The whole file; NotFound, or ResourceExhausted when it is longer than `limit`.
 absl::StatusOr<std::string> ReadWholeFile(const std::string& path, size_t limit);
 
@@ -38,4 +42,4 @@ absl::Status ErrnoError(int error, absl::string_view what, absl::string_view pat
 
 }  // namespace fractos
 
-#endif  // FRACTOS_LIB_DRIVER_ATOMIC_FILE_H_
+#endif  // FRACTOS_LIB_RUNTIME_ATOMIC_FILE_H_

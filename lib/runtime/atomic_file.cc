@@ -1,4 +1,4 @@
-#include "lib/driver/atomic_file.h"
+#include "lib/runtime/atomic_file.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -32,7 +32,8 @@ absl::Status WriteAll(int fd, absl::string_view bytes, const std::string& path) 
   return absl::OkStatus();
 }
 
-absl::Status WriteNew(const std::string& path, absl::string_view bytes, const WriteFault& fault) {
+absl::Status WriteNew(const std::string& path, absl::string_view bytes, bool sync,
+                      const WriteFault& fault) {
   const auto before = [&fault](WriteStage stage) {
     return fault == nullptr ? absl::OkStatus() : fault(stage);
   };
@@ -41,9 +42,25 @@ absl::Status WriteNew(const std::string& path, absl::string_view bytes, const Wr
   if (!file.valid()) return ErrnoError(errno, "cannot create", path);
   if (absl::Status status = before(WriteStage::kWrite); !status.ok()) return status;
   if (absl::Status status = WriteAll(file.get(), bytes, path); !status.ok()) return status;
+  if (!sync) return absl::OkStatus();
   if (absl::Status status = before(WriteStage::kSync); !status.ok()) return status;
   if (::fsync(file.get()) != 0) return ErrnoError(errno, "cannot sync", path);
   return absl::OkStatus();
+}
+
+// Up to the renaming.
+absl::Status Replace(const std::string& path, absl::string_view bytes, bool sync,
+                     const WriteFault& fault) {
+  // One writer at a time holds the folder's lock, so one name for the unfinished file is enough,
+  // and what a killed writer leaves behind is overwritten by the next.
+  const std::string unfinished = absl::StrCat(path, ".new");
+  absl::Status status = WriteNew(unfinished, bytes, sync, fault);
+  if (status.ok() && fault != nullptr) status = fault(WriteStage::kRename);
+  if (status.ok() && std::rename(unfinished.c_str(), path.c_str()) != 0) {
+    status = ErrnoError(errno, "cannot replace", path);
+  }
+  if (!status.ok()) ::unlink(unfinished.c_str());
+  return status;
 }
 
 }  // namespace
@@ -70,18 +87,8 @@ absl::Status ErrnoError(int error, absl::string_view what, absl::string_view pat
 
 absl::Status WriteFileAtomically(const std::string& path, absl::string_view bytes,
                                  const WriteFault& fault) {
-  // One writer at a time holds the folder's lock, so one name for the unfinished file is enough,
-  // and what a killed writer leaves behind is overwritten by the next.
-  const std::string unfinished = absl::StrCat(path, ".new");
-  absl::Status status = WriteNew(unfinished, bytes, fault);
-  if (status.ok() && fault != nullptr) status = fault(WriteStage::kRename);
-  if (status.ok() && std::rename(unfinished.c_str(), path.c_str()) != 0) {
-    status = ErrnoError(errno, "cannot replace", path);
-  }
-  if (!status.ok()) {
-    ::unlink(unfinished.c_str());
-    return status;
-  }
+  absl::Status status = Replace(path, bytes, /*sync=*/true, fault);
+  if (!status.ok()) return status;
   if (fault != nullptr) {
     if (absl::Status failed = fault(WriteStage::kSyncDirectory); !failed.ok()) return failed;
   }
@@ -91,6 +98,10 @@ absl::Status WriteFileAtomically(const std::string& path, absl::string_view byte
     return ErrnoError(errno, "cannot sync", folder);
   }
   return fault == nullptr ? absl::OkStatus() : fault(WriteStage::kDone);
+}
+
+absl::Status ReplaceFile(const std::string& path, absl::string_view bytes) {
+  return Replace(path, bytes, /*sync=*/false, nullptr);
 }
 
 absl::StatusOr<std::string> ReadWholeFile(const std::string& path, size_t limit) {
