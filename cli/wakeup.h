@@ -2,7 +2,7 @@
 #ifndef FRACTOS_CLI_WAKEUP_H_
 #define FRACTOS_CLI_WAKEUP_H_
 
-#include "lib/runtime/unique_fd.h"
+#include "lib/base/unique_fd.h"
 
 namespace fractos {
 

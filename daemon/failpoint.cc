@@ -17,7 +17,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
-#include "lib/runtime/unique_fd.h"
+#include "lib/base/unique_fd.h"
 
 namespace fractos {
 namespace {

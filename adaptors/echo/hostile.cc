@@ -55,9 +55,7 @@ Answer Unsealable() {
 }
 
 // A descriptor that is not what it is said to be.
-Answer Forged(int fd, uint64_t size) {
-  return Answer::File(MemoryFile::Forge(adaptor::Fd(fd), size));
-}
+Answer Forged(int fd, uint64_t size) { return Answer::File(MemoryFile::Forge(UniqueFd(fd), size)); }
 
 Answer Pipe() {
   int ends[2] = {-1, -1};
@@ -111,7 +109,7 @@ Answer WaitForFile(const Request& request) {
 Answer Append(const Request& request, const std::string& log) {
   absl::StatusOr<std::string> text = request.arguments.String("text");
   if (!text.ok()) return Answer::Fail(text.status());
-  adaptor::Fd fd(::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
+  UniqueFd fd(::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
   if (!fd.valid()) return Answer::Fail(absl::ErrnoToStatus(errno, absl::StrCat("log ", log)));
   std::string line =
       absl::StrCat(*text, " ", absl::BytesToHexString(request.idempotency_key), "\n");

@@ -43,12 +43,12 @@ void SetRefinement(const std::vector<RefinedStep>& steps, v1::Result& result) {
   }
 }
 
-void SetFile(MemoryFile file, v1::Result& result, std::vector<Fd>& descriptors) {
+void SetFile(MemoryFile file, v1::Result& result, std::vector<UniqueFd>& descriptors) {
   result.mutable_file()->set_size(file.size());
   descriptors.push_back(file.Release());
 }
 
-void SetValue(std::string bytes, v1::Result& result, std::vector<Fd>& descriptors) {
+void SetValue(std::string bytes, v1::Result& result, std::vector<UniqueFd>& descriptors) {
   if (bytes.size() <= kMaxInlineValueBytes) {
     result.set_inline_(std::move(bytes));
     return;
@@ -70,7 +70,7 @@ EncodedFrame EncodeDescription(absl::string_view json) {
 
 EncodedFrame EncodeResult(uint64_t id, Answer answer) {
   v1::FromAdaptor message;
-  std::vector<Fd> descriptors;
+  std::vector<UniqueFd> descriptors;
   v1::Result& result = *message.mutable_result();
   result.set_id(id);
   Answer::Content& content = answer.content();
@@ -104,7 +104,7 @@ absl::StatusOr<Request> DecodeRequest(v1::Execute& message, FrameReader& reader,
     if (input.passed()) {
       request.inputs.push_back(Input::Passed(std::move(name), input.size()));
     } else if (input.file()) {
-      absl::StatusOr<Fd> fd = reader.TakeDescriptor();
+      absl::StatusOr<UniqueFd> fd = reader.TakeDescriptor();
       if (!fd.ok()) return fd.status();
       request.inputs.push_back(Input::File(std::move(name), input.size(), *std::move(fd)));
     } else {

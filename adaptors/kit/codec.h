@@ -10,17 +10,17 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "adaptors/kit/answer.h"
-#include "adaptors/kit/fd.h"
 #include "adaptors/kit/frames.h"
 #include "adaptors/kit/request.h"
 #include "fractos/v1/adaptor.pb.h"
+#include "lib/base/unique_fd.h"
 
 namespace fractos::adaptor {
 
 // A frame ready for FrameWriter::Append.
 struct EncodedFrame {
   std::string frame;
-  std::vector<Fd> descriptors;
+  std::vector<UniqueFd> descriptors;
 };
 
 EncodedFrame EncodeDescription(absl::string_view json);

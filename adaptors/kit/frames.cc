@@ -95,16 +95,16 @@ absl::StatusOr<bool> FrameReader::Fill() {
   return true;
 }
 
-absl::StatusOr<Fd> FrameReader::TakeDescriptor() {
+absl::StatusOr<UniqueFd> FrameReader::TakeDescriptor() {
   if (descriptors_.empty()) {
     return absl::InvalidArgumentError("a frame names a descriptor that did not come with it");
   }
-  Fd fd = std::move(descriptors_.front());
+  UniqueFd fd = std::move(descriptors_.front());
   descriptors_.pop_front();
   return fd;
 }
 
-void FrameWriter::Append(std::string frame, std::vector<Fd> descriptors) {
+void FrameWriter::Append(std::string frame, std::vector<UniqueFd> descriptors) {
   PutLength(static_cast<uint32_t>(frame.size() - kFrameHeaderBytes), frame.data());
   absl::MutexLock lock(&mutex_);
   if (!descriptors.empty() || queue_.empty() || queue_.back().bytes.size() >= kBatchBytes) {

@@ -13,7 +13,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
-#include "adaptors/kit/fd.h"
+#include "lib/base/unique_fd.h"
 
 namespace fractos::adaptor {
 
@@ -33,14 +33,14 @@ class FrameReader {
 
   // The next descriptor that came, in order; a frame's come with its first byte, so that they are
   // here when the frame is. InvalidArgument when none did.
-  absl::StatusOr<Fd> TakeDescriptor();
+  absl::StatusOr<UniqueFd> TakeDescriptor();
 
  private:
   const int socket_;
   std::string buffer_;
   size_t begin_ = 0;  // of what has not been returned yet
   size_t end_ = 0;    // of what has been read
-  std::deque<Fd> descriptors_;
+  std::deque<UniqueFd> descriptors_;
 };
 
 // Writes frames, several with one system call when several are queued. Does not own the socket.
@@ -50,7 +50,7 @@ class FrameWriter {
   explicit FrameWriter(int socket) : socket_(socket) {}
 
   // Queues a frame: `frame` is kFrameHeaderBytes to be filled in here and then the body.
-  void Append(std::string frame, std::vector<Fd> descriptors) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Append(std::string frame, std::vector<UniqueFd> descriptors) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Writes all that is queued. Returns at once when another thread is writing: it takes that along.
   // After an error every later call returns the same one.
@@ -60,7 +60,7 @@ class FrameWriter {
   // What one sendmsg starts: descriptors belong to its first byte.
   struct Batch {
     std::string bytes;
-    std::vector<Fd> descriptors;
+    std::vector<UniqueFd> descriptors;
   };
   absl::Status Write(const Batch& batch);
 

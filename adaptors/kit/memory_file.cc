@@ -15,12 +15,12 @@
 namespace fractos::adaptor {
 
 absl::StatusOr<MemoryFile> MemoryFile::Create(const std::string& name) {
-  Fd fd(::memfd_create(name.c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  UniqueFd fd(::memfd_create(name.c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (!fd.valid()) return absl::ErrnoToStatus(errno, "cannot create a memory file");
   return MemoryFile(std::move(fd));
 }
 
-MemoryFile MemoryFile::Forge(Fd fd, uint64_t size) {
+MemoryFile MemoryFile::Forge(UniqueFd fd, uint64_t size) {
   MemoryFile file(std::move(fd));
   file.size_ = size;
   return file;
@@ -50,7 +50,7 @@ absl::Status MemoryFile::AppendFrom(int source, uint64_t size) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<Mapping> Mapping::Open(const Fd& fd, uint64_t size) {
+absl::StatusOr<Mapping> Mapping::Open(const UniqueFd& fd, uint64_t size) {
   struct stat info {};
   if (::fstat(fd.get(), &info) != 0) return absl::ErrnoToStatus(errno, "a passed descriptor");
   if (static_cast<uint64_t>(info.st_size) < size) {

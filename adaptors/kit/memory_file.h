@@ -8,7 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "adaptors/kit/fd.h"
+#include "lib/base/unique_fd.h"
 
 namespace fractos::adaptor {
 
@@ -19,7 +19,7 @@ class MemoryFile {
   // ResourceExhausted when the machine gives none. `name` is seen in /proc only.
   static absl::StatusOr<MemoryFile> Create(const std::string& name);
   // A descriptor with the size that is claimed of it: for tests of what the daemon believes.
-  static MemoryFile Forge(Fd fd, uint64_t size);
+  static MemoryFile Forge(UniqueFd fd, uint64_t size);
 
   // ResourceExhausted when there is no memory left.
   absl::Status Append(absl::string_view bytes);
@@ -29,11 +29,11 @@ class MemoryFile {
 
   uint64_t size() const { return size_; }
   int fd() const { return fd_.get(); }
-  Fd Release() { return std::move(fd_); }
+  UniqueFd Release() { return std::move(fd_); }
 
  private:
-  explicit MemoryFile(Fd fd) : fd_(std::move(fd)) {}
-  Fd fd_;
+  explicit MemoryFile(UniqueFd fd) : fd_(std::move(fd)) {}
+  UniqueFd fd_;
   uint64_t size_ = 0;
 };
 
@@ -43,7 +43,7 @@ class Mapping {
   Mapping() = default;
   // InvalidArgument unless the file holds `size` bytes and cannot shrink any more: reading a
   // mapping whose file shrinks would kill the adaptor.
-  static absl::StatusOr<Mapping> Open(const Fd& fd, uint64_t size);
+  static absl::StatusOr<Mapping> Open(const UniqueFd& fd, uint64_t size);
   Mapping(Mapping&& other) noexcept;
   Mapping& operator=(Mapping&& other) noexcept;
   ~Mapping();

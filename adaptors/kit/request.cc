@@ -10,7 +10,7 @@ Input Input::Inline(std::string name, std::string bytes) {
   return input;
 }
 
-Input Input::File(std::string name, uint64_t size, Fd file) {
+Input Input::File(std::string name, uint64_t size, UniqueFd file) {
   Input input(std::move(name), size);
   input.file_ = std::move(file);
   return input;

@@ -12,9 +12,9 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "adaptors/kit/arguments.h"
-#include "adaptors/kit/fd.h"
 #include "adaptors/kit/memory_file.h"
 #include "lib/base/clock.h"
+#include "lib/base/unique_fd.h"
 
 namespace fractos::adaptor {
 
@@ -23,7 +23,7 @@ namespace fractos::adaptor {
 class Input {
  public:
   static Input Inline(std::string name, std::string bytes);
-  static Input File(std::string name, uint64_t size, Fd file);
+  static Input File(std::string name, uint64_t size, UniqueFd file);
   static Input Passed(std::string name, uint64_t size);
 
   const std::string& name() const { return name_; }
@@ -39,7 +39,7 @@ class Input {
   uint64_t size_;
   bool passed_ = false;
   std::string inline_bytes_;
-  mutable Fd file_;
+  mutable UniqueFd file_;
   mutable Mapping mapping_;
 };
 

@@ -206,14 +206,14 @@ class Server {
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
-absl::StatusOr<Fd> Connect(const std::string& path) {
+absl::StatusOr<UniqueFd> Connect(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof(address.sun_path)) {
     return absl::FailedPreconditionError("FRACTOS_ADAPTOR_SOCKET is too long for a socket's path");
   }
   std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
-  Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!fd.valid() ||
       ::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) {
     return absl::ErrnoToStatus(errno, absl::StrCat("cannot connect to ", path));
@@ -230,7 +230,7 @@ bool IsUnixStream(int fd) {
 
 }  // namespace
 
-absl::StatusOr<Fd> OpenDaemonSocket() {
+absl::StatusOr<UniqueFd> OpenDaemonSocket() {
   if (const char* number = std::getenv("FRACTOS_ADAPTOR_FD"); number != nullptr) {
     int fd = -1;
     if (!absl::SimpleAtoi(number, &fd) || fd < 0 || !IsUnixStream(fd)) {
@@ -238,7 +238,7 @@ absl::StatusOr<Fd> OpenDaemonSocket() {
           "FRACTOS_ADAPTOR_FD is '", number, "', which is not an inherited Unix stream socket"));
     }
     ::fcntl(fd, F_SETFD, FD_CLOEXEC);
-    return Fd(fd);
+    return UniqueFd(fd);
   }
   if (const char* path = std::getenv("FRACTOS_ADAPTOR_SOCKET"); path != nullptr) {
     return Connect(path);
@@ -266,7 +266,7 @@ int Describe(Device& device, absl::string_view options_json) {
 }
 
 int ServeDaemon(Device& device) {
-  absl::StatusOr<Fd> socket = OpenDaemonSocket();
+  absl::StatusOr<UniqueFd> socket = OpenDaemonSocket();
   if (!socket.ok()) {
     std::cerr << socket.status().message() << "\n";
     return 2;

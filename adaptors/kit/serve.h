@@ -8,14 +8,14 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "adaptors/kit/device.h"
-#include "adaptors/kit/fd.h"
+#include "lib/base/unique_fd.h"
 
 namespace fractos::adaptor {
 
 // The socket to the daemon: the descriptor that FRACTOS_ADAPTOR_FD numbers, else a connection to
 // the path in FRACTOS_ADAPTOR_SOCKET. FailedPrecondition when neither leads to a Unix stream
 // socket.
-absl::StatusOr<Fd> OpenDaemonSocket();
+absl::StatusOr<UniqueFd> OpenDaemonSocket();
 
 // Reads requests from `socket`, executes them on `device`, writes the answers, several of each with
 // one system call when they are there. Blocks until the daemon closes the socket (OK) or breaks the

@@ -13,9 +13,7 @@
 
 namespace fractos {
 
-using adaptor::Fd;
-
-Fd OpenBeneath(int root, absl::string_view path, int flags, mode_t mode) {
+UniqueFd OpenBeneath(int root, absl::string_view path, int flags, mode_t mode) {
   open_how how{};
   how.flags = static_cast<unsigned>(flags | O_CLOEXEC);
   how.mode = mode;
@@ -25,20 +23,20 @@ Fd OpenBeneath(int root, absl::string_view path, int flags, mode_t mode) {
   if (fd < 0 && (errno == ENOSYS || errno == EPERM)) {
     return OpenBeneathBySegments(root, path, flags, mode);
   }
-  return Fd(static_cast<int>(fd));
+  return UniqueFd(static_cast<int>(fd));
 }
 
-Fd OpenBeneathBySegments(int root, absl::string_view path, int flags, mode_t mode) {
+UniqueFd OpenBeneathBySegments(int root, absl::string_view path, int flags, mode_t mode) {
   std::vector<std::string> segments = absl::StrSplit(path, '/');
-  Fd folder;
+  UniqueFd folder;
   int at = root;
   for (size_t i = 0; i + 1 < segments.size(); ++i) {
-    Fd next(::openat(at, segments[i].c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    UniqueFd next(::openat(at, segments[i].c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     if (!next.valid()) return next;
     folder = std::move(next);
     at = folder.get();
   }
-  return Fd(::openat(at, segments.back().c_str(), flags | O_NOFOLLOW | O_CLOEXEC, mode));
+  return UniqueFd(::openat(at, segments.back().c_str(), flags | O_NOFOLLOW | O_CLOEXEC, mode));
 }
 
 }  // namespace fractos

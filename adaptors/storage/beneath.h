@@ -5,16 +5,16 @@
 #include <sys/types.h>
 
 #include "absl/strings/string_view.h"
-#include "adaptors/kit/fd.h"
+#include "lib/base/unique_fd.h"
 
 namespace fractos {
 
 // Opens `path` (relative, "/" between its segments, none of them "..") below the folder `root`.
 // Invalid with errno set on failure: ELOOP, ENOTDIR or EXDEV when a segment is a symbolic link.
-adaptor::Fd OpenBeneath(int root, absl::string_view path, int flags, mode_t mode = 0);
+UniqueFd OpenBeneath(int root, absl::string_view path, int flags, mode_t mode = 0);
 
 // The same for kernels without openat2: folder by folder. Seen from outside for its test only.
-adaptor::Fd OpenBeneathBySegments(int root, absl::string_view path, int flags, mode_t mode = 0);
+UniqueFd OpenBeneathBySegments(int root, absl::string_view path, int flags, mode_t mode = 0);
 
 }  // namespace fractos
 

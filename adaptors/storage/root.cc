@@ -23,8 +23,6 @@
 namespace fractos {
 namespace {
 
-using adaptor::Fd;
-
 constexpr mode_t kFolderMode = 0777;  // the umask narrows it
 constexpr mode_t kFileMode = 0666;
 
@@ -74,14 +72,14 @@ bool IsStrayPath(int error) {
 using Directory = std::unique_ptr<DIR, int (*)(DIR*)>;
 
 // Takes the descriptor.
-Directory OpenDirectory(Fd fd) {
+Directory OpenDirectory(UniqueFd fd) {
   Directory directory(::fdopendir(fd.get()), &::closedir);
   if (directory != nullptr) fd.Release();
   return directory;
 }
 
 // Adds the keys below `folder` that begin with `prefix`. A folder that vanishes meanwhile is empty.
-absl::Status ListInto(Fd fd, const std::string& folder, absl::string_view prefix,
+absl::Status ListInto(UniqueFd fd, const std::string& folder, absl::string_view prefix,
                       std::vector<std::string>* keys) {
   Directory directory = OpenDirectory(std::move(fd));
   if (directory == nullptr) return absl::OkStatus();
@@ -102,8 +100,8 @@ absl::Status ListInto(Fd fd, const std::string& folder, absl::string_view prefix
     } else if (S_ISDIR(info.st_mode) && key.size() < kMaxKeyBytes &&
                (absl::StartsWith(prefix, absl::StrCat(key, "/")) ||
                 absl::StartsWith(key, prefix))) {
-      Fd below(::openat(::dirfd(directory.get()), name.c_str(),
-                        O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+      UniqueFd below(::openat(::dirfd(directory.get()), name.c_str(),
+                              O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
       if (!below.valid()) continue;
       absl::Status status = ListInto(std::move(below), key, prefix, keys);
       if (!status.ok()) return status;
@@ -149,26 +147,26 @@ absl::StatusOr<Root> Root::Open(const std::string& path) {
         absl::StrCat("cannot create the root folder ", path, ": ", error.message()));
   }
   Root root(path);
-  root.root_ = Fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  root.root_ = UniqueFd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!root.root_.valid()) {
     return absl::ErrnoToStatus(errno, absl::StrCat("cannot open the root folder ", path));
   }
   // A root that cannot be written to can still be read from.
-  absl::StatusOr<Fd> staging = root.OpenFolder(kStagingFolder, /*create=*/true);
+  absl::StatusOr<UniqueFd> staging = root.OpenFolder(kStagingFolder, /*create=*/true);
   if (staging.ok()) root.staging_ = *std::move(staging);
   root.RemoveStale();
   return root;
 }
 
-absl::StatusOr<Fd> Root::OpenFolder(absl::string_view folder, bool create) const {
+absl::StatusOr<UniqueFd> Root::OpenFolder(absl::string_view folder, bool create) const {
   constexpr int kFlags = O_RDONLY | O_DIRECTORY;
-  Fd fd = folder.empty() ? OpenBeneath(root_.get(), ".", kFlags)
-                         : OpenBeneath(root_.get(), folder, kFlags);
+  UniqueFd fd = folder.empty() ? OpenBeneath(root_.get(), ".", kFlags)
+                               : OpenBeneath(root_.get(), folder, kFlags);
   if (fd.valid()) return fd;
   if (errno != ENOENT || !create)
     return absl::ErrnoToStatus(errno, absl::StrCat("folder ", folder));
   auto [parent_path, name] = Split(folder);
-  absl::StatusOr<Fd> parent = OpenFolder(parent_path, create);
+  absl::StatusOr<UniqueFd> parent = OpenFolder(parent_path, create);
   if (!parent.ok()) return parent.status();
   if (::mkdirat(parent->get(), std::string(name).c_str(), kFolderMode) != 0 && errno != EEXIST) {
     if (errno == ENOSPC || errno == EDQUOT) return FullDisk(errno, folder);
@@ -231,8 +229,8 @@ absl::Status Root::Put(absl::string_view key, absl::string_view bytes) const {
 absl::Status Root::Stage(absl::string_view key, absl::string_view bytes, std::string* name) const {
   SystemRandom random;
   std::string candidate = random.NewId<ObjectId>().ToHex();
-  Fd fd(::openat(staging_.get(), candidate.c_str(),
-                 O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, kFileMode));
+  UniqueFd fd(::openat(staging_.get(), candidate.c_str(),
+                       O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, kFileMode));
   if (!fd.valid()) {
     if (errno == ENOSPC || errno == EDQUOT) return FullDisk(errno, key);
     return absl::ErrnoToStatus(errno, absl::StrCat("cannot create a file in ", path_));
@@ -244,7 +242,7 @@ absl::Status Root::Stage(absl::string_view key, absl::string_view bytes, std::st
 absl::Status Root::Publish(const std::string& staged, absl::string_view key,
                            absl::string_view bytes) const {
   auto [folder_path, name_view] = Split(key);
-  absl::StatusOr<Fd> folder = OpenFolder(folder_path, /*create=*/true);
+  absl::StatusOr<UniqueFd> folder = OpenFolder(folder_path, /*create=*/true);
   if (!folder.ok()) {
     return absl::IsResourceExhausted(folder.status()) ? folder.status() : IsNoFile(key);
   }
@@ -264,7 +262,7 @@ absl::Status Root::Publish(const std::string& staged, absl::string_view key,
 }
 
 absl::Status Root::SyncFolderOf(absl::string_view key) const {
-  absl::StatusOr<Fd> folder = OpenFolder(Split(key).first, /*create=*/false);
+  absl::StatusOr<UniqueFd> folder = OpenFolder(Split(key).first, /*create=*/false);
   if (!folder.ok()) return folder.status();
   if (::fsync(folder->get()) == 0) return absl::OkStatus();
   return absl::ErrnoToStatus(errno, absl::StrCat("cannot make key ", Quoted(key), " last"));
@@ -294,7 +292,7 @@ absl::Status Root::Delete(absl::string_view key) const {
   if (absl::IsNotFound(file.status())) return absl::OkStatus();
   if (!file.ok()) return file.status();
   auto [folder_path, name] = Split(key);
-  absl::StatusOr<Fd> folder = OpenFolder(folder_path, /*create=*/false);
+  absl::StatusOr<UniqueFd> folder = OpenFolder(folder_path, /*create=*/false);
   if (!folder.ok()) return folder.status();
   if (::unlinkat(folder->get(), std::string(name).c_str(), 0) != 0 && errno != ENOENT) {
     return absl::ErrnoToStatus(errno, absl::StrCat("cannot delete key ", Quoted(key)));
@@ -303,7 +301,7 @@ absl::Status Root::Delete(absl::string_view key) const {
 }
 
 absl::StatusOr<std::vector<std::string>> Root::List(absl::string_view prefix) const {
-  absl::StatusOr<Fd> root = OpenFolder("", /*create=*/false);
+  absl::StatusOr<UniqueFd> root = OpenFolder("", /*create=*/false);
   if (!root.ok()) return root.status();
   std::vector<std::string> keys;
   if (absl::Status status = ListInto(*std::move(root), "", prefix, &keys); !status.ok()) {
@@ -315,7 +313,7 @@ absl::StatusOr<std::vector<std::string>> Root::List(absl::string_view prefix) co
 
 void Root::RemoveStale() const {
   constexpr time_t kStaleSeconds = 3600;  // longer than any run lasts, so nobody still writes it
-  absl::StatusOr<Fd> fd = OpenFolder(kStagingFolder, /*create=*/false);
+  absl::StatusOr<UniqueFd> fd = OpenFolder(kStagingFolder, /*create=*/false);
   if (!fd.ok()) return;
   Directory directory = OpenDirectory(*std::move(fd));
   if (directory == nullptr) return;

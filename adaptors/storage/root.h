@@ -10,7 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "adaptors/kit/fd.h"
+#include "lib/base/unique_fd.h"
 
 namespace fractos {
 
@@ -35,7 +35,7 @@ class Root {
   static absl::StatusOr<Root> Open(const std::string& path);
 
   struct File {
-    adaptor::Fd fd;  // at offset 0, read-only
+    UniqueFd fd;  // at offset 0, read-only
     uint64_t size = 0;
     // From the current offset to the end.
     absl::StatusOr<std::string> ReadAll() const;
@@ -58,7 +58,7 @@ class Root {
  private:
   explicit Root(std::string path) : path_(std::move(path)) {}
   // A folder below the root (or the root itself for "").
-  absl::StatusOr<adaptor::Fd> OpenFolder(absl::string_view folder, bool create) const;
+  absl::StatusOr<UniqueFd> OpenFolder(absl::string_view folder, bool create) const;
   // Writes `bytes` to a new file in the staging folder and sets `name` once that exists.
   absl::Status Stage(absl::string_view key, absl::string_view bytes, std::string* name) const;
   absl::Status Publish(const std::string& staged, absl::string_view key,
@@ -68,8 +68,8 @@ class Root {
   void RemoveStale() const;
 
   std::string path_;  // for messages
-  adaptor::Fd root_;
-  adaptor::Fd staging_;
+  UniqueFd root_;
+  UniqueFd staging_;
 };
 
 }  // namespace fractos

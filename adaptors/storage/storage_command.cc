@@ -49,7 +49,7 @@ int StorageCommand(const std::vector<std::string>& arguments) {
   }
   const Root& root = **device.root();
   if (arguments[0] == "get") return Get(root, arguments[1]);
-  Root::File input{adaptor::Fd(STDIN_FILENO), 0};
+  Root::File input{UniqueFd(STDIN_FILENO), 0};
   absl::StatusOr<std::string> bytes = input.ReadAll();
   if (!bytes.ok()) return Refuse(bytes.status());
   status = root.Put(arguments[1], *bytes);

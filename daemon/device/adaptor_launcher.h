@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "lib/base/unique_fd.h"
 #include "lib/runtime/child_process.h"
-#include "lib/runtime/unique_fd.h"
 
 namespace fractos {
 

@@ -8,8 +8,8 @@
 #include "daemon/continuation/actions.h"
 #include "daemon/continuation/core.h"
 #include "fractos/v1/adaptor.pb.h"
+#include "lib/base/unique_fd.h"
 #include "lib/memory/memory_store.h"
-#include "lib/runtime/unique_fd.h"
 
 namespace fractos {
 

@@ -14,8 +14,8 @@
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "lib/base/limits.h"
+#include "lib/base/unique_fd.h"
 #include "lib/memory/memory_store.h"
-#include "lib/runtime/unique_fd.h"
 
 namespace fractos {
 

@@ -22,7 +22,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "daemon/election/epoch_file.h"
-#include "lib/runtime/unique_fd.h"
+#include "lib/base/unique_fd.h"
 
 namespace fractos {
 namespace {

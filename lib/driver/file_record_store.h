@@ -8,9 +8,9 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "lib/base/unique_fd.h"
 #include "lib/driver/core/record.h"
 #include "lib/runtime/atomic_file.h"
-#include "lib/runtime/unique_fd.h"
 
 namespace fractos {
 

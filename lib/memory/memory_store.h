@@ -10,8 +10,8 @@
 #include "lib/base/digest.h"
 #include "lib/base/ids.h"
 #include "lib/base/random.h"
+#include "lib/base/unique_fd.h"
 #include "lib/plan/value.h"
-#include "lib/runtime/unique_fd.h"
 
 namespace fractos {
 

@@ -10,9 +10,9 @@
 
 #include "absl/status/statusor.h"
 #include "lib/base/clock.h"
+#include "lib/base/unique_fd.h"
 #include "lib/memory/memory_store.h"
 #include "lib/plan/value.h"
-#include "lib/runtime/unique_fd.h"
 
 namespace fractos {
 

@@ -9,7 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "lib/runtime/unique_fd.h"
+#include "lib/base/unique_fd.h"
 
 namespace fractos {
 

@@ -24,10 +24,10 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "lib/base/random.h"
+#include "lib/base/unique_fd.h"
 #include "lib/link/link_table.h"
 #include "lib/protocol/message.h"
 #include "lib/runtime/event_loop.h"
-#include "lib/runtime/unique_fd.h"
 
 namespace fractos {
 namespace {

@@ -18,8 +18,6 @@
 namespace fractos {
 namespace {
 
-using adaptor::Fd;
-
 constexpr int kPatienceMs = 20'000;  // generous: sanitizers and a busy machine
 
 void AppendFrame(const v1::ToAdaptor& message, std::string* out) {
@@ -30,8 +28,8 @@ void AppendFrame(const v1::ToAdaptor& message, std::string* out) {
   *out += body;
 }
 
-Fd SealedFile(const std::string& bytes) {
-  Fd fd(::memfd_create("input", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+UniqueFd SealedFile(const std::string& bytes) {
+  UniqueFd fd(::memfd_create("input", MFD_CLOEXEC | MFD_ALLOW_SEALING));
   EXPECT_EQ(::write(fd.get(), bytes.data(), bytes.size()), static_cast<ssize_t>(bytes.size()));
   EXPECT_EQ(::fcntl(fd.get(), F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK), 0);
   return fd;
@@ -42,8 +40,8 @@ Fd SealedFile(const std::string& bytes) {
 AdaptorProcess::AdaptorProcess(const std::vector<std::string>& command, const std::string& folder) {
   int ends[2];
   EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
-  socket_ = Fd(ends[0]);
-  Fd theirs(ends[1]);
+  socket_ = UniqueFd(ends[0]);
+  UniqueFd theirs(ends[1]);
   std::vector<char*> argv;
   for (const std::string& word : command) argv.push_back(const_cast<char*>(word.c_str()));
   argv.push_back(nullptr);
@@ -84,7 +82,7 @@ void AdaptorProcess::Execute(uint64_t id, const std::string& operation,
   execute.set_arguments_json(arguments_json);
   execute.set_idempotency_key("key");
   execute.set_timeout_ms(timeout_ms);
-  std::vector<Fd> fds;
+  std::vector<UniqueFd> fds;
   for (const TestInput& input : inputs) {
     v1::Input& to = *execute.add_inputs();
     to.set_name(input.name);
@@ -108,7 +106,7 @@ void AdaptorProcess::Cancel(uint64_t id) {
   Flush();
 }
 
-void AdaptorProcess::SendMessage(const v1::ToAdaptor& message, std::vector<Fd> fds) {
+void AdaptorProcess::SendMessage(const v1::ToAdaptor& message, std::vector<UniqueFd> fds) {
   if (fds.empty()) return AppendFrame(message, &out_);
   Flush();
   std::string frame;
@@ -190,7 +188,7 @@ std::optional<TestAnswer> AdaptorProcess::Next() {
   if (!answer.result.has_file()) return answer;
   EXPECT_FALSE(fds_.empty()) << "a file was announced and did not come";
   if (fds_.empty()) return answer;
-  Fd fd = std::move(fds_.front());
+  UniqueFd fd = std::move(fds_.front());
   fds_.pop_front();
   answer.was_file = true;
   answer.sealed_well =
@@ -215,7 +213,7 @@ TestAnswer AdaptorProcess::Call(const std::string& operation, const std::string&
 
 std::optional<int> AdaptorProcess::WaitForExit() {
   if (pid_ <= 0) return std::nullopt;
-  Fd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));
+  UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));
   pollfd wait{pidfd.get(), POLLIN, 0};
   if (::poll(&wait, 1, kPatienceMs) <= 0) return std::nullopt;
   int status = 0;

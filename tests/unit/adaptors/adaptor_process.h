@@ -11,8 +11,8 @@
 #include <utility>
 #include <vector>
 
-#include "adaptors/kit/fd.h"
 #include "fractos/v1/adaptor.pb.h"
+#include "lib/base/unique_fd.h"
 
 namespace fractos {
 
@@ -66,15 +66,15 @@ class AdaptorProcess {
   std::optional<int> WaitForExit();
 
  private:
-  void SendMessage(const v1::ToAdaptor& message, std::vector<adaptor::Fd> fds);
+  void SendMessage(const v1::ToAdaptor& message, std::vector<UniqueFd> fds);
   std::optional<v1::FromAdaptor> Receive();
 
-  adaptor::Fd socket_;
+  UniqueFd socket_;
   pid_t pid_ = -1;
   uint64_t next_id_ = 1'000'000;
   std::string out_;
   std::string in_;
-  std::deque<adaptor::Fd> fds_;
+  std::deque<UniqueFd> fds_;
 };
 
 // A folder that is removed with all that is in it.

@@ -101,7 +101,7 @@ TEST_F(RootTest, OldKernelsDoNotFollowThemEither) {
   WriteFile(folder_ / "secret", "secret");
   std::filesystem::create_symlink(folder_ / "secret", folder_ / "root/file");
   std::filesystem::create_directory_symlink(folder_.path(), folder_ / "root/folder");
-  adaptor::Fd root(::open((folder_ / "root").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  UniqueFd root(::open((folder_ / "root").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   ASSERT_TRUE(root_.Put("a/b", "inside").ok());
   EXPECT_TRUE(OpenBeneathBySegments(root.get(), "a/b", O_RDONLY).valid());
   EXPECT_FALSE(OpenBeneathBySegments(root.get(), "file", O_RDONLY).valid());

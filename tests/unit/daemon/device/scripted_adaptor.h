@@ -15,7 +15,7 @@
 #include "absl/synchronization/mutex.h"
 #include "daemon/device/adaptor_launcher.h"
 #include "fractos/v1/adaptor.pb.h"
-#include "lib/runtime/unique_fd.h"
+#include "lib/base/unique_fd.h"
 
 namespace fractos::testing {
 

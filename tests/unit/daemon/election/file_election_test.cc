@@ -19,7 +19,7 @@
 #include "absl/synchronization/mutex.h"
 #include "daemon/election/epoch_file.h"
 #include "lib/base/random.h"
-#include "lib/runtime/unique_fd.h"
+#include "lib/base/unique_fd.h"
 
 namespace fractos {
 namespace {

@@ -13,7 +13,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/synchronization/notification.h"
-#include "lib/runtime/unique_fd.h"
+#include "lib/base/unique_fd.h"
 
 namespace fractos {
 namespace {

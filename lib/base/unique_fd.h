@@ -1,6 +1,6 @@
 // A file descriptor that is closed exactly once.
-#ifndef FRACTOS_LIB_RUNTIME_UNIQUE_FD_H_
-#define FRACTOS_LIB_RUNTIME_UNIQUE_FD_H_
+#ifndef FRACTOS_LIB_BASE_UNIQUE_FD_H_
+#define FRACTOS_LIB_BASE_UNIQUE_FD_H_
 
 #include <unistd.h>
 
@@ -35,4 +35,4 @@ class UniqueFd {
 
 }  // namespace fractos
 
-#endif  // FRACTOS_LIB_RUNTIME_UNIQUE_FD_H_
+#endif  // FRACTOS_LIB_BASE_UNIQUE_FD_H_
