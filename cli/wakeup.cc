@@ -1,13 +1,11 @@
 #include "cli/wakeup.h"
 
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
 #include <csignal>
-#include <cstdint>
 
 #include "cli/exit_code.h"
 
@@ -15,19 +13,14 @@ namespace fractos {
 namespace {
 
 // A signal handler reaches nothing but globals.
-std::atomic<int> g_event{-1};
+std::atomic<Waker*> g_waker{nullptr};
 std::atomic<int> g_signals{0};
-static_assert(std::atomic<int>::is_always_lock_free);
-
-void Poke(int fd) {
-  const uint64_t one = 1;
-  (void)!::write(fd, &one, sizeof one);
-}
+static_assert(std::atomic<int>::is_always_lock_free && std::atomic<Waker*>::is_always_lock_free);
 
 void OnSignal(int) {
   if (g_signals.fetch_add(1) > 0) ::_exit(kExitInterrupted);
   const int error = errno;
-  Poke(g_event.load());
+  if (Waker* const waker = g_waker.load(); waker != nullptr) waker->Wake();
   errno = error;
 }
 
@@ -35,8 +28,8 @@ constexpr int kSignals[] = {SIGINT, SIGTERM, SIGHUP};
 
 }  // namespace
 
-Wakeup::Wakeup() : event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-  g_event = event_.get();
+Wakeup::Wakeup() {
+  g_waker = &waker_;
   g_signals = 0;
   struct sigaction action = {};
   action.sa_handler = OnSignal;
@@ -46,16 +39,15 @@ Wakeup::Wakeup() : event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
 
 Wakeup::~Wakeup() {
   for (const int signal : kSignals) ::signal(signal, SIG_DFL);
-  g_event = -1;
+  g_waker = nullptr;
 }
 
-void Wakeup::Notify() { Poke(event_.get()); }
+void Wakeup::Notify() { waker_.Wake(); }
 
 void Wakeup::Wait(int timeout_milliseconds) {
-  pollfd event = {event_.get(), POLLIN, 0};
+  pollfd event = waker_.Poll();
   ::poll(&event, 1, timeout_milliseconds);
-  uint64_t count = 0;
-  (void)!::read(event_.get(), &count, sizeof count);
+  waker_.Clear();
 }
 
 bool Wakeup::interrupted() const { return g_signals.load() > 0; }

@@ -2,7 +2,7 @@
 #ifndef FRACTOS_CLI_WAKEUP_H_
 #define FRACTOS_CLI_WAKEUP_H_
 
-#include "lib/base/unique_fd.h"
+#include "lib/runtime/waker.h"
 
 namespace fractos {
 
@@ -23,7 +23,7 @@ class Wakeup {
   bool interrupted() const;
 
  private:
-  UniqueFd event_;
+  Waker waker_;
 };
 
 }  // namespace fractos

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -20,6 +19,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "lib/memory/sealed_file.h"
+#include "lib/runtime/waker.h"
 
 namespace fractos {
 namespace {
@@ -51,24 +51,6 @@ absl::StatusOr<sockaddr_un> SocketAddress(const std::string& path) {
   ::memcpy(address.sun_path, path.data(), path.size());
   return address;
 }
-
-// A thread that polls; others wake it.
-class Waker {
- public:
-  Waker() : event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
-  void Wake() {
-    const uint64_t one = 1;
-    (void)!::write(event_.get(), &one, sizeof(one));
-  }
-  void Clear() {
-    uint64_t count;
-    (void)!::read(event_.get(), &count, sizeof(count));
-  }
-  pollfd Poll() const { return {event_.get(), POLLIN, 0}; }
-
- private:
-  const UniqueFd event_;
-};
 
 // Room for one descriptor beside a message.
 union Control {

@@ -4,7 +4,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -22,6 +21,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "lib/base/unique_fd.h"
+#include "lib/runtime/waker.h"
 
 namespace fractos {
 namespace {
@@ -130,14 +130,14 @@ std::string ChildExit::ToString() const {
 
 class ChildProcesses::Impl {
  public:
-  Impl() : wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), thread_([this] { Serve(); }) {}
+  Impl() : thread_([this] { Serve(); }) {}
 
   ~Impl() {
     {
       absl::MutexLock lock(&mutex_);
       stopping_ = true;
     }
-    Wake();
+    waker_.Wake();
     thread_.join();
   }
 
@@ -147,7 +147,7 @@ class ChildProcesses::Impl {
       absl::MutexLock lock(&mutex_);
       requests_.push_back(&request);
     }
-    Wake();
+    waker_.Wake();
     request.done.WaitForNotification();
     return request.result;
   }
@@ -164,7 +164,7 @@ class ChildProcesses::Impl {
         child->second.kill_at = at;
       }
     }
-    Wake();
+    waker_.Wake();
   }
 
   void Kill(pid_t pid) {
@@ -180,15 +180,10 @@ class ChildProcesses::Impl {
     absl::Notification done;
   };
 
-  void Wake() {
-    const uint64_t one = 1;
-    (void)!::write(wake_.get(), &one, sizeof(one));
-  }
-
   void Serve() {
     while (true) {
       std::vector<Request*> requests;
-      std::vector<pollfd> polled{{wake_.get(), POLLIN, 0}};
+      std::vector<pollfd> polled{waker_.Poll()};
       std::vector<pid_t> pids;
       int timeout = -1;
       {
@@ -218,10 +213,7 @@ class ChildProcesses::Impl {
         continue;
       }
       if (::poll(polled.data(), polled.size(), timeout) <= 0) continue;
-      if (polled[0].revents != 0) {
-        uint64_t count;
-        (void)!::read(wake_.get(), &count, sizeof(count));
-      }
+      if (polled[0].revents != 0) waker_.Clear();
       for (size_t i = 0; i < pids.size(); ++i) {
         if (polled[i + 1].revents != 0) Reap(pids[i], /*tell=*/true);
       }
@@ -295,7 +287,7 @@ class ChildProcesses::Impl {
     if (tell && on_exit != nullptr) on_exit(exit);
   }
 
-  const UniqueFd wake_;
+  Waker waker_;
   absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<Request*> requests_ ABSL_GUARDED_BY(mutex_);
