@@ -67,7 +67,8 @@ void Relay(const UniqueFd& errors) {
   if (n > 0) std::cerr << "fractosctl: " << text.substr(0, static_cast<size_t>(n));
 }
 
-// Runs the adaptor's command with these as its standard input and output.
+// Runs the adaptor's command with these as its standard input and output. Not by ChildProcesses: in
+// a process group of its own it could not read from the terminal.
 absl::StatusOr<int> RunStorage(const PlacedCluster& storage, const char* command,
                                const std::string& key, int in, int out) {
   const absl::StatusOr<std::string> program = FindProgram("fractos-adaptor");

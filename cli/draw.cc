@@ -1,19 +1,18 @@
 #include "cli/draw.h"
 
-#include <fcntl.h>
-#include <sys/wait.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <csignal>
-#include <cstdio>
 #include <map>
-#include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "absl/synchronization/notification.h"
+#include "lib/base/unique_fd.h"
+#include "lib/runtime/child_process.h"
 
 namespace fractos {
 namespace {
@@ -137,47 +136,42 @@ std::string DrawDot(const TaskGraph& graph) {
 }
 
 absl::StatusOr<std::string> RenderSvg(absl::string_view dot) {
-  int in[2];
-  int out[2];
-  if (::pipe2(in, O_CLOEXEC) != 0 || ::pipe2(out, O_CLOEXEC) != 0) {
-    return absl::InternalError("cannot make a pipe");
+  // Files rather than pipes: nobody has to write one while he reads the other.
+  const UniqueFd in(::memfd_create("dot", MFD_CLOEXEC));
+  const UniqueFd out(::memfd_create("svg", MFD_CLOEXEC));
+  if (!in.valid() || !out.valid()) return absl::ErrnoToStatus(errno, "cannot make a memory file");
+  for (absl::string_view rest = dot; !rest.empty();) {
+    const ssize_t n = ::write(in.get(), rest.data(), rest.size());
+    if (n <= 0) return absl::ErrnoToStatus(errno, "cannot write a memory file");
+    rest.remove_prefix(static_cast<size_t>(n));
   }
-  const pid_t child = ::fork();
-  if (child < 0) return absl::InternalError("cannot start dot");
-  if (child == 0) {
-    ::dup2(in[0], STDIN_FILENO);
-    ::dup2(out[1], STDOUT_FILENO);
-    ::execlp("dot", "dot", "-Tsvg", static_cast<char*>(nullptr));
-    ::_exit(127);
-  }
-  ::close(in[0]);
-  ::close(out[1]);
-  ::signal(SIGPIPE, SIG_IGN);
-  std::thread writer([fd = in[1], text = std::string(dot)] {
-    absl::string_view rest = text;
-    while (!rest.empty()) {
-      const ssize_t n = ::write(fd, rest.data(), rest.size());
-      if (n <= 0) break;
-      rest.remove_prefix(static_cast<size_t>(n));
-    }
-    ::close(fd);
+  ::lseek(in.get(), 0, SEEK_SET);
+  ChildSpec spec;
+  spec.command = {"dot", "-Tsvg"};
+  spec.descriptors = {{in.get(), STDIN_FILENO}, {out.get(), STDOUT_FILENO}};
+  ChildExit exit;
+  absl::Notification ended;
+  ChildProcesses children;
+  const absl::StatusOr<pid_t> child = children.Start(spec, [&exit, &ended](ChildExit how) {
+    exit = how;
+    ended.Notify();
   });
-  std::string svg;
-  char buffer[1 << 14];
-  for (ssize_t n; (n = ::read(out[0], buffer, sizeof buffer)) > 0;) {
-    svg.append(buffer, static_cast<size_t>(n));
-  }
-  ::close(out[0]);
-  writer.join();
-  int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
-  if (WIFEXITED(status) && WEXITSTATUS(status) == 127) {
+  if (absl::IsNotFound(child.status())) {
     return absl::UnavailableError(
         "SVG takes Graphviz, and there is no program `dot`: install the package graphviz, or use "
         "-o mermaid, which takes nothing");
   }
-  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) return absl::InternalError("dot failed");
+  if (!child.ok()) return child.status();
+  ended.WaitForNotification();
+  if (exit.signal != 0 || exit.code != 0) {
+    return absl::InternalError(absl::StrCat("dot failed: ", exit.ToString()));
+  }
+  std::string svg;
+  char buffer[1 << 14];
+  ::lseek(out.get(), 0, SEEK_SET);
+  for (ssize_t n; (n = ::read(out.get(), buffer, sizeof buffer)) > 0;) {
+    svg.append(buffer, static_cast<size_t>(n));
+  }
   return svg;
 }
 
