@@ -1,29 +1,21 @@
 #include "daemon/flags.h"
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
+#include "lib/base/limits.h"
+#include "lib/plan/names.h"
 
 namespace fractos {
 namespace {
 
-// A DNS-1035 label.
-bool IsLabel(absl::string_view text) {
-  return !text.empty() && text.size() <= kMaxNameLength && absl::ascii_islower(text.front()) &&
-         text.back() != '-' && std::all_of(text.begin(), text.end(), [](char c) {
-           return absl::ascii_islower(c) || absl::ascii_isdigit(c) || c == '-';
-         });
-}
-
 absl::StatusOr<std::string> FullName(const std::string& name) {
   std::vector<std::string> parts = absl::StrSplit(name, '/');
   if (parts.size() == 1) parts.insert(parts.begin(), "default");
-  if (parts.size() != 2 || !IsLabel(parts[0]) || !IsLabel(parts[1])) {
+  if (parts.size() != 2 || !IsDnsName(parts[0]) || !IsDnsName(parts[1])) {
     return absl::InvalidArgumentError(absl::StrCat(
         "--name: \"", name, "\" is neither \"name\" nor \"namespace/name\", each of at most ",
         kMaxNameLength, " lower-case letters, digits and dashes"));
@@ -43,7 +35,8 @@ absl::StatusOr<DaemonFlags> ParseDaemonFlags(int argc, const char* const* argv) 
                "fractos-daemon");
   app.set_version_flag("--version", FRACTOS_VERSION);
   app.add_option("-n,--name", name, "the DeviceCluster: name or namespace/name")->required();
-  app.add_option("--replica", flags.replica, "which replica of it this is, from 0");
+  app.add_option("--replica", flags.replica, "which replica of it this is, from 0")
+      ->check(CLI::Range(0, kMaxClusterReplicas - 1));
   app.add_option("--directory", flags.directory, "the data centre's folder")->required();
   app.add_option("--endpoint", flags.endpoint, "where to serve Links: unix:/path or host:port")
       ->required();
@@ -58,7 +51,7 @@ absl::StatusOr<DaemonFlags> ParseDaemonFlags(int argc, const char* const* argv) 
                  "bytes that all values here may have together, like 512MiB")
       ->transform(CLI::AsSizeValue(false));
   app.add_option("--max-in-flight", flags.max_in_flight, "steps with the adaptor at once")
-      ->check(CLI::Range(1, 65536));
+      ->check(CLI::Range(1, kMaxMaxInFlight));
   app.add_option("--max-runs", flags.max_runs, "runs admitted at once")
       ->check(CLI::Range(1, 1'000'000));
   app.add_option("--adaptor-options", flags.adaptor_options, "a JSON object for the adaptor");

@@ -10,13 +10,14 @@ namespace fractos {
 inline constexpr size_t kMaxSteps = 256;  // of one run, refined ones included
 inline constexpr size_t kMaxInputs = 32;  // of one step
 inline constexpr size_t kMaxSpecBytes = 256 * 1024;
-inline constexpr size_t kMaxStepStatusBytes = 256;
 inline constexpr size_t kMaxMessageBytes = 4 * 1024 * 1024;
 inline constexpr size_t kMaxInlineValueBytes = 64 * 1024;   // larger values travel by reference
 inline constexpr size_t kMaxInlineOutputBytes = 16 * 1024;  // all of a run's outputs together
 inline constexpr size_t kMaxOperations = 64;                // of one adaptor
 inline constexpr size_t kMaxNameLength = 40;                // DNS-1035 labels
 inline constexpr size_t kDefaultMaxInFlight = 64;
+inline constexpr int kMaxMaxInFlight = 4096;
+inline constexpr int kMaxClusterReplicas = 64;  // of one DeviceCluster
 
 inline constexpr std::chrono::seconds kDefaultDeadline{60};
 inline constexpr std::chrono::hours kMaxDeadline{1};

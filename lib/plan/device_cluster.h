@@ -13,8 +13,6 @@
 namespace fractos {
 
 // Bounds of a DeviceCluster, besides those of lib/base/limits.h.
-inline constexpr int kMaxReplicas = 64;
-inline constexpr int kMaxMaxInFlight = 4096;
 inline constexpr size_t kMaxCommandWords = 64;
 inline constexpr size_t kMaxEnvironment = 64;             // variables
 inline constexpr size_t kMaxAdaptorTextBytes = 4 * 1024;  // one word of the command, one value

@@ -69,7 +69,7 @@ void ReadDeviceClusterSpec(YamlMap* document, YamlFaults* faults, DeviceCluster*
   if (!field.has_value()) return;
   YamlMap map(*field, faults);
   const std::optional<int64_t> replicas =
-      ReadInteger(map.Find("replicas"), 1, kMaxReplicas, faults);
+      ReadInteger(map.Find("replicas"), 1, kMaxClusterReplicas, faults);
   cluster->replicas = static_cast<int>(replicas.value_or(cluster->replicas));
   ReadAdaptor(map.Require("adaptor"), faults, &cluster->adaptor);
   const std::optional<int64_t> in_flight =

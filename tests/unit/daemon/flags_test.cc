@@ -52,5 +52,20 @@ TEST(DaemonFlagsTest, LogsAreTextUnlessJsonIsAskedFor) {
   EXPECT_FALSE(Parse({"-n", "storage", "--log-format", "xml"}).ok());
 }
 
+TEST(DaemonFlagsTest, NumbersHaveTheBoundsOfADeviceCluster) {
+  EXPECT_EQ(Parse({"-n", "storage", "--max-in-flight", "4096"})->max_in_flight, 4096u);
+  EXPECT_FALSE(Parse({"-n", "storage", "--max-in-flight", "4097"}).ok());
+  EXPECT_FALSE(Parse({"-n", "storage", "--max-in-flight", "0"}).ok());
+  EXPECT_EQ(Parse({"-n", "storage", "--replica", "63"})->replica, 63u);
+  EXPECT_FALSE(Parse({"-n", "storage", "--replica", "64"}).ok());
+}
+
+TEST(DaemonFlagsTest, TheNameIsOneOrTwoDnsNames) {
+  EXPECT_EQ(Parse({"-n", "storage"})->cluster, "default/storage");
+  for (const char* name : {"Storage", "a/b/c", "/a", "a-", "1a"}) {
+    EXPECT_FALSE(Parse({"-n", name}).ok()) << name;
+  }
+}
+
 }  // namespace
 }  // namespace fractos
