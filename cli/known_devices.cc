@@ -10,7 +10,7 @@
 #include "adaptors/echo/operations.json.h"
 #include "adaptors/math/operations.json.h"
 #include "adaptors/storage/operations.json.h"
-#include "lib/plan/yaml.h"
+#include "lib/plan/names.h"
 #include "nlohmann/json.hpp"
 
 namespace fractos {

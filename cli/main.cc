@@ -17,7 +17,8 @@
 #include "cli/kept_centre.h"
 #include "cli/run.h"
 #include "lib/base/limits.h"
-#include "lib/plan/yaml.h"
+#include "lib/plan/duration.h"
+#include "lib/plan/names.h"
 
 namespace fractos {
 namespace {

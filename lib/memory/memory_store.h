@@ -11,6 +11,7 @@
 #include "lib/base/ids.h"
 #include "lib/base/random.h"
 #include "lib/base/unique_fd.h"
+#include "lib/memory/sealed_file.h"
 #include "lib/plan/value.h"
 
 namespace fractos {
@@ -65,9 +66,6 @@ class MemoryStore {
   class Impl;
   std::unique_ptr<Impl> impl_;
 };
-
-// A new memory file holding `bytes`, sealed against every change.
-absl::StatusOr<UniqueFd> SealedFileOf(absl::string_view bytes);
 
 }  // namespace fractos
 

@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "absl/strings/str_cat.h"
-#include "lib/memory/memory_store.h"
 
 namespace fractos {
 namespace {

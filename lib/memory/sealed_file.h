@@ -5,6 +5,9 @@
 #include <cstdint>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "lib/base/unique_fd.h"
 
 namespace fractos {
 
@@ -15,6 +18,9 @@ absl::Status Seal(int fd, uint64_t size);
 
 // OK if `fd` is a memory file of `size` bytes that is sealed so; DataLoss otherwise.
 absl::Status CheckSealed(int fd, uint64_t size);
+
+// A new memory file holding `bytes`, sealed against every change.
+absl::StatusOr<UniqueFd> SealedFileOf(absl::string_view bytes);
 
 }  // namespace fractos
 

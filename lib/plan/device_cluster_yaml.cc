@@ -1,3 +1,4 @@
+// DeviceClusters out of YAML.
 #include <set>
 
 #include "absl/strings/ascii.h"

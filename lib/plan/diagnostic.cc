@@ -1,3 +1,4 @@
+// Diagnostics as a person reads them.
 #include <algorithm>
 #include <utility>
 

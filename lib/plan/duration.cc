@@ -1,4 +1,5 @@
-// Durations as people write them.
+#include "lib/plan/duration.h"
+
 #include <cstdint>
 #include <limits>
 
@@ -7,7 +8,6 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "lib/plan/names.h"
-#include "lib/plan/yaml.h"
 
 namespace fractos {
 namespace {

@@ -1,3 +1,4 @@
+// An object's metadata out of YAML: names, labels and annotations.
 #include "absl/strings/str_cat.h"
 #include "lib/base/limits.h"
 #include "lib/plan/document_reader.h"

@@ -8,7 +8,6 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "lib/base/limits.h"
-#include "lib/plan/yaml.h"
 
 namespace fractos {
 namespace {

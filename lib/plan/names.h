@@ -17,6 +17,9 @@ bool IsDnsName(absl::string_view name);
 // operations, arguments and inputs are called. No character in it has a meaning elsewhere.
 bool IsIdentifier(absl::string_view name);
 
+// The one of `known` that `name` is most likely a slip of the pen for; empty if none is near.
+std::string NearestName(absl::string_view name, const std::vector<std::string>& known);
+
 // ", did you mean "x"?" when NearestName finds one, else nothing: ends messages about unknown
 // names.
 std::string DidYouMean(absl::string_view name, const std::vector<std::string>& known);

@@ -1,3 +1,4 @@
+// TaskGraphs out of YAML.
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "lib/base/limits.h"

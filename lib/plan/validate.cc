@@ -13,10 +13,10 @@
 #include "lib/base/limits.h"
 #include "lib/plan/arguments.h"
 #include "lib/plan/catalog.h"
+#include "lib/plan/duration.h"
 #include "lib/plan/json_text.h"
 #include "lib/plan/names.h"
 #include "lib/plan/plan.h"
-#include "lib/plan/yaml.h"
 
 namespace fractos {
 namespace {

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 #include "lib/base/limits.h"
 #include "lib/plan/document_reader.h"
 #include "lib/plan/names.h"
@@ -115,10 +114,6 @@ Documents ParseDocuments(absl::string_view text, absl::string_view file) {
   }
   SortByPlace(&documents.diagnostics);
   return documents;
-}
-
-std::string TaskGraph::DisplayName() const {
-  return name.empty() ? std::string(absl::StripSuffix(generate_name, "-")) : name;
 }
 
 }  // namespace fractos

@@ -25,13 +25,6 @@ struct Documents {
 // takes knowledge of the devices.
 Documents ParseDocuments(absl::string_view text, absl::string_view file);
 
-// "1500ms", "60s", "5m", "1h": what durations look like in YAML and on the command line.
-absl::StatusOr<Duration> ParseDuration(absl::string_view text);
-std::string FormatDuration(Duration duration);
-
-// The one of `known` that `name` is most likely a slip of the pen for; empty if none is near.
-std::string NearestName(absl::string_view name, const std::vector<std::string>& known);
-
 }  // namespace fractos
 
 #endif  // FRACTOS_LIB_PLAN_YAML_H_

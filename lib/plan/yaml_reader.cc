@@ -6,9 +6,9 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "lib/plan/duration.h"
 #include "lib/plan/json_text.h"
 #include "lib/plan/names.h"
-#include "lib/plan/yaml.h"
 
 namespace fractos {
 namespace {

@@ -1,7 +1,6 @@
 #include "lib/plan/names.h"
 
 #include "gtest/gtest.h"
-#include "lib/plan/yaml.h"
 
 namespace fractos {
 namespace {

@@ -6,6 +6,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "lib/base/random.h"
+#include "lib/plan/duration.h"
 #include "lib/plan/utf8.h"
 #include "lib/plan/yaml_node.h"
 #include "tests/unit/lib/plan/shipped.h"
