@@ -1,12 +1,12 @@
 // fractos-adaptor: the adaptors that ship, each by its name.
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <climits>
 #include <cstring>
 #include <iostream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "adaptors/echo/echo_device.h"
@@ -36,31 +36,11 @@ FRACTOS_ADAPTOR_FD numbers. NAME is one of:
 
 constexpr const char* kNames[] = {"storage", "math", "cnn", "echo"};
 
-size_t EditDistance(const std::string& a, const std::string& b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      size_t cost = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, cost});
-    }
-  }
-  return row[b.size()];
-}
-
 int UnknownName(const std::string& name) {
-  std::cerr << "there is no adaptor '" << name.substr(0, 64) << "'";
-  const char* nearest =
-      *std::min_element(std::begin(kNames), std::end(kNames), [&](const char* a, const char* b) {
-        return EditDistance(name.substr(0, 64), a) < EditDistance(name.substr(0, 64), b);
-      });
-  if (EditDistance(name.substr(0, 64), nearest) <= 2) {
-    std::cerr << "; did you mean '" << nearest << "'?";
-  }
-  std::cerr << "\nthere are: storage, math, cnn, echo (see fractos-adaptor --help)\n";
+  std::cerr << "there is no adaptor '" << name.substr(0, 64) << "'; there are:";
+  const char* separator = " ";
+  for (const char* known : kNames) std::cerr << std::exchange(separator, ", ") << known;
+  std::cerr << " (see fractos-adaptor --help)\n";
   return 2;
 }
 
