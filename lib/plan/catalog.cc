@@ -73,7 +73,7 @@ OperationSignature Catalog::Signature(const Key& key) const {
 }
 
 std::string SignatureKey(const Catalog::Key& key) {
-  return absl::StrCat(key.first, ":", key.second);
+  return OperationSignature::KeyOf(key.first, key.second);
 }
 
 }  // namespace fractos

@@ -51,7 +51,11 @@ struct OperationSignature {
   bool deterministic = false;              // itself and all that it may refine to
   std::vector<std::string> passed_inputs;  // by name; "*" is the variadic one
   std::vector<std::string> refines_to;     // keys of other signatures
-  std::string Key() const { return cluster + ":" + operation; }
+  std::string Key() const { return KeyOf(cluster, operation); }
+  // "cluster:operation": what Step::refines_to names.
+  static std::string KeyOf(const std::string& cluster, const std::string& operation) {
+    return cluster + ":" + operation;
+  }
   friend bool operator==(const OperationSignature&, const OperationSignature&) = default;
 };
 

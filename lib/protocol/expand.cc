@@ -93,7 +93,7 @@ absl::StatusOr<StepPtr> ExpandOne(const Context& context, size_t index, const Re
   auto step = std::make_shared<Step>();
   step->cluster = FullClusterName(refined.cluster, context.parent.cluster);
   step->operation = refined.operation;
-  const std::string key = absl::StrCat(step->cluster, ":", step->operation);
+  const std::string key = OperationSignature::KeyOf(step->cluster, step->operation);
   const OperationSignature* signature = FindAllowed(context.parent, key, context.signatures);
   if (signature == nullptr) {
     return Refuse(index, absl::StrCat("is ", key, ", which ", context.parent.operation,
