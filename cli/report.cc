@@ -13,6 +13,7 @@
 #include "absl/strings/strip.h"
 #include "cli/progress_view.h"
 #include "lib/plan/step.h"
+#include "lib/plan/utf8.h"
 #include "nlohmann/json.hpp"
 #include "yaml-cpp/yaml.h"
 
@@ -26,20 +27,9 @@ constexpr size_t kMaxShownBytes = 2000;
 
 absl::string_view Colour(bool colour, absl::string_view code) { return colour ? code : ""; }
 
-// Valid UTF-8 without control characters other than tab and newline.
+// A carriage return would have a terminal write over the line.
 bool IsPrintable(absl::string_view text) {
-  for (size_t i = 0; i < text.size();) {
-    const auto lead = static_cast<unsigned char>(text[i]);
-    if ((lead < 0x20 && lead != '\n' && lead != '\t') || lead == 0x7f) return false;
-    const size_t length = lead < 0x80 ? 1 : lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-    if (lead >= 0x80 && (lead < 0xc2 || lead > 0xf4)) return false;
-    if (i + length > text.size()) return false;
-    for (size_t j = 1; j < length; ++j) {
-      if ((static_cast<unsigned char>(text[i + j]) & 0xc0) != 0x80) return false;
-    }
-    i += length;
-  }
-  return true;
+  return !absl::StrContains(text, '\r') && !FindTextFault(text).has_value();
 }
 
 std::string TextOf(const RunCore::Output& output) {

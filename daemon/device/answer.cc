@@ -7,6 +7,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "lib/base/limits.h"
+#include "lib/plan/utf8.h"
 #include "lib/protocol/message.h"
 
 namespace fractos {
@@ -17,13 +18,6 @@ using Json = nlohmann::json;
 bool IsReason(absl::string_view text) {
   return !text.empty() && text.size() <= kMaxFailureReasonBytes && absl::ascii_isupper(text[0]) &&
          std::all_of(text.begin(), text.end(), [](char c) { return absl::ascii_isalnum(c); });
-}
-
-// The first `limit` bytes, not cutting a character of UTF-8 in two.
-absl::string_view Truncated(absl::string_view text, size_t limit) {
-  if (text.size() <= limit) return text;
-  while (limit > 0 && (static_cast<unsigned char>(text[limit]) & 0xc0) == 0x80) --limit;
-  return text.substr(0, limit);
 }
 
 bool HasInput(const Execute& execution, absl::string_view name) {
@@ -74,8 +68,7 @@ std::string JudgeRefinedStep(const v1::RefinedStep& step, int index, const Execu
       case v1::RefinedInput::kOwnInput:
         if (HasInput(execution, input.own_input())) break;
         return absl::StrCat(where, "input \"", input.input(), "\" comes from the own input \"",
-                            Truncated(input.own_input(), kMaxNameLength),
-                            "\", which does not exist");
+                            CutText(input.own_input(), kMaxNameLength), "\", which does not exist");
       case v1::RefinedInput::FROM_NOT_SET:
         return absl::StrCat(where, "input \"", input.input(), "\" comes from nowhere");
     }
@@ -133,7 +126,7 @@ Outcome JudgeRefinement(v1::Refinement* refinement, const Execute& execution, Me
 
 Outcome FailedOutcome(absl::string_view reason, absl::string_view message, bool retryable) {
   return {Outcome::Failed{
-      {std::string(reason), std::string(Truncated(message, kMaxFailureMessageBytes))}, retryable}};
+      {std::string(reason), std::string(CutText(message, kMaxFailureMessageBytes))}, retryable}};
 }
 
 Outcome JudgeAnswer(v1::Result* result, const Execute& execution, MemoryStore* store) {
@@ -149,7 +142,7 @@ Outcome JudgeAnswer(v1::Result* result, const Execute& execution, MemoryStore* s
     case v1::Result::kPassedInput:
       if (!HasInput(execution, result->passed_input())) {
         return Garbage(absl::StrCat("the answer is the input \"",
-                                    Truncated(result->passed_input(), kMaxNameLength),
+                                    CutText(result->passed_input(), kMaxNameLength),
                                     "\", which the step does not have"));
       }
       return {Outcome::PassedInput{std::move(*result->mutable_passed_input())}};

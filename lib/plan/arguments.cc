@@ -14,6 +14,7 @@
 #include "lib/plan/names.h"
 #include "lib/plan/plan.h"
 #include "lib/plan/template.h"
+#include "lib/plan/utf8.h"
 
 namespace fractos {
 namespace {
@@ -263,13 +264,7 @@ void FillInAll(const std::map<std::string, std::string>& failure, json* value) {
 }
 
 // At most kMaxFailureText bytes, not cut within a character.
-std::string Bounded(absl::string_view text) {
-  size_t end = std::min(text.size(), kMaxFailureText);
-  while (end > 0 && end < text.size() && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) {
-    --end;
-  }
-  return std::string(text.substr(0, end));
-}
+std::string Bounded(absl::string_view text) { return std::string(CutText(text, kMaxFailureText)); }
 
 }  // namespace
 

@@ -8,6 +8,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "lib/base/limits.h"
+#include "lib/plan/utf8.h"
 
 namespace fractos {
 namespace {
@@ -78,8 +79,7 @@ std::string DidYouMean(absl::string_view name, const std::vector<std::string>& k
 
 std::string Quoted(absl::string_view text) {
   const bool cut = text.size() > kMaxQuoted;
-  return absl::StrCat("\"", absl::Utf8SafeCEscape(text.substr(0, kMaxQuoted)), cut ? "…" : "",
-                      "\"");
+  return absl::StrCat("\"", absl::Utf8SafeCEscape(CutText(text, kMaxQuoted)), cut ? "…" : "", "\"");
 }
 
 }  // namespace fractos

@@ -1,6 +1,5 @@
 #include "lib/plan/utf8.h"
 
-#include <cstddef>
 #include <cstdint>
 
 namespace fractos {
@@ -37,6 +36,12 @@ size_t SequenceLength(absl::string_view text, size_t at) {
 }
 
 }  // namespace
+
+absl::string_view CutText(absl::string_view text, size_t limit) {
+  if (text.size() <= limit) return text;
+  while (limit > 0 && (static_cast<uint8_t>(text[limit]) & 0xc0) == 0x80) --limit;
+  return text.substr(0, limit);
+}
 
 std::optional<TextFault> FindTextFault(absl::string_view text) {
   TextFault here;

@@ -2,6 +2,7 @@
 #ifndef FRACTOS_LIB_PLAN_UTF8_H_
 #define FRACTOS_LIB_PLAN_UTF8_H_
 
+#include <cstddef>
 #include <optional>
 
 #include "absl/strings/string_view.h"
@@ -19,6 +20,9 @@ struct TextFault {
 // control characters other than tab and line ends: yaml-cpp takes some of those for the file's end
 // and would read half of it without a word. None: the text is clean.
 std::optional<TextFault> FindTextFault(absl::string_view text);
+
+// The first `limit` bytes of `text` at most, not cutting a character in two.
+absl::string_view CutText(absl::string_view text, size_t limit);
 
 }  // namespace fractos
 

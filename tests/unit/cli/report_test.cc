@@ -69,6 +69,8 @@ TEST_F(ReportTest, LongAndBinaryValuesAreShownBySizeAndDigest) {
   EXPECT_THAT(Text(), HasSubstr("classify: 2 001 bytes, sha256 "));
   snapshot_.outputs[0].value = Bytes("\xc3\x28");
   EXPECT_THAT(Text(), HasSubstr("classify: 2 bytes"));
+  snapshot_.outputs[0].value = Bytes("\xe0\x80\xaf");  // an overlong slash
+  EXPECT_THAT(Text(), HasSubstr("classify: 3 bytes"));
   snapshot_.outputs[0].value = Bytes("Straße");
   EXPECT_THAT(Text(), HasSubstr("classify: Straße\n"));
 }
