@@ -16,6 +16,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "cli/complain.h"
 #include "cli/inputs.h"
 #include "cli/kept_centre.h"
 #include "cli/known_devices.h"
@@ -25,20 +26,11 @@
 namespace fractos {
 namespace {
 
-ExitCode Complain(absl::string_view message, ExitCode code = kExitBadInput) {
-  std::cerr << "fractosctl: " << std::string(message) << "\n";
-  return code;
-}
-
 absl::StatusOr<PlacedCluster> FindStorage(const RemoteName& remote,
                                           const std::vector<std::string>& device_files) {
-  std::vector<SourceFile> sources;
-  for (const std::string& file : device_files) {
-    absl::StatusOr<SourceFile> source = ReadSource(file);
-    if (!source.ok()) return source.status();
-    sources.push_back(*std::move(source));
-  }
-  Inputs inputs = ParseInputs(sources, HomeFolder());
+  const absl::StatusOr<std::vector<SourceFile>> sources = ReadSources({&device_files});
+  if (!sources.ok()) return sources.status();
+  Inputs inputs = ParseInputs(*sources, HomeFolder());
   if (!inputs.diagnostics.empty()) {
     return absl::InvalidArgumentError(inputs.diagnostics[0].ToString());
   }
@@ -101,25 +93,25 @@ ExitCode Put(const std::string& file, const RemoteName& remote, const PlacedClus
   UniqueFd in;
   if (file != "-") {
     in = UniqueFd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
-    if (!in.valid()) return Complain(ErrnoError(errno, "cannot read", file).message());
+    if (!in.valid()) return Complain(ErrnoError(errno, "cannot read", file), kExitBadInput);
   }
   // What the command says on success is for the adaptor's own users.
   const UniqueFd null(::open("/dev/null", O_WRONLY | O_CLOEXEC));
   const absl::StatusOr<int> code = RunStorage(storage, "put", remote.key, in.get(), null.get());
-  if (!code.ok()) return Complain(code.status().message(), kExitFailed);
+  if (!code.ok()) return Complain(code.status());
   return *code == 0 ? kExitSucceeded : kExitFailed;
 }
 
 ExitCode Get(const RemoteName& remote, const std::string& file, const PlacedCluster& storage) {
   if (file == "-") {
     const absl::StatusOr<int> code = RunStorage(storage, "get", remote.key, -1, -1);
-    if (!code.ok()) return Complain(code.status().message(), kExitFailed);
+    if (!code.ok()) return Complain(code.status());
     return *code == 0 ? kExitSucceeded : kExitFailed;
   }
   // Beside the file and then renamed: no reader sees a part of it.
   std::string unfinished = absl::StrCat(file, ".XXXXXX");
   UniqueFd out(::mkostemp(unfinished.data(), O_CLOEXEC));
-  if (!out.valid()) return Complain(ErrnoError(errno, "cannot write", file).message());
+  if (!out.valid()) return Complain(ErrnoError(errno, "cannot write", file), kExitBadInput);
   const absl::StatusOr<int> code = RunStorage(storage, "get", remote.key, -1, out.get());
   const bool ok = code.ok() && *code == 0;
   if (ok) {
@@ -130,8 +122,8 @@ ExitCode Get(const RemoteName& remote, const std::string& file, const PlacedClus
   if (!ok || std::rename(unfinished.c_str(), file.c_str()) != 0) {
     const int error = errno;
     ::unlink(unfinished.c_str());
-    if (ok) return Complain(ErrnoError(error, "cannot write", file).message(), kExitFailed);
-    if (!code.ok()) return Complain(code.status().message(), kExitFailed);
+    if (ok) return Complain(ErrnoError(error, "cannot write", file));
+    if (!code.ok()) return Complain(code.status());
     return kExitFailed;
   }
   return kExitSucceeded;
@@ -155,13 +147,19 @@ ExitCode Copy(const CopyOptions& options) {
   const std::optional<RemoteName> from = ParseRemoteName(options.from);
   const std::optional<RemoteName> to = ParseRemoteName(options.to);
   if (from.has_value() == to.has_value()) {
-    return Complain("cp takes a file and a key: `cp FILE storage:KEY` or `cp storage:KEY FILE`");
+    return Complain(
+        absl::InvalidArgumentError(
+            "cp takes a file and a key: `cp FILE storage:KEY` or `cp storage:KEY FILE`"),
+        kExitBadInput);
   }
   const RemoteName& remote = from.has_value() ? *from : *to;
-  if (remote.key.empty())
-    return Complain("a key is missing after the colon, as in storage:cat.png");
+  if (remote.key.empty()) {
+    return Complain(
+        absl::InvalidArgumentError("a key is missing after the colon, as in storage:cat.png"),
+        kExitBadInput);
+  }
   const absl::StatusOr<PlacedCluster> storage = FindStorage(remote, options.device_files);
-  if (!storage.ok()) return Complain(storage.status().message());
+  if (!storage.ok()) return Complain(storage.status(), kExitBadInput);
   return from.has_value() ? Get(remote, options.to, *storage) : Put(options.from, remote, *storage);
 }
 

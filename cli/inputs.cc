@@ -36,6 +36,19 @@ absl::StatusOr<SourceFile> ReadSource(const std::string& name) {
   return source;
 }
 
+absl::StatusOr<std::vector<SourceFile>> ReadSources(
+    std::initializer_list<const std::vector<std::string>*> lists) {
+  std::vector<SourceFile> sources;
+  for (const std::vector<std::string>* files : lists) {
+    for (const std::string& file : *files) {
+      absl::StatusOr<SourceFile> source = ReadSource(file);
+      if (!source.ok()) return source.status();
+      sources.push_back(*std::move(source));
+    }
+  }
+  return sources;
+}
+
 Inputs ParseInputs(const std::vector<SourceFile>& files, const std::string& home) {
   Inputs inputs;
   for (const SourceFile& file : files) {

@@ -2,6 +2,7 @@
 #ifndef FRACTOS_CLI_INPUTS_H_
 #define FRACTOS_CLI_INPUTS_H_
 
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <vector>
@@ -39,6 +40,9 @@ struct Inputs {
 
 // "-" is standard input. NotFound and the like name the file; more than kMaxSpecBytes is refused.
 absl::StatusOr<SourceFile> ReadSource(const std::string& name);
+// All of `lists`, in order; the error of the first that cannot be read.
+absl::StatusOr<std::vector<SourceFile>> ReadSources(
+    std::initializer_list<const std::vector<std::string>*> lists);
 
 // Reads all files. Without any DeviceCluster in them the default data centre is used, with its
 // storage under `home`. A cluster that stands in two files is a diagnostic.

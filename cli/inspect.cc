@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
+#include "cli/complain.h"
 #include "cli/draw.h"
 #include "cli/inputs.h"
 #include "cli/kept_centre.h"
@@ -20,24 +21,6 @@
 
 namespace fractos {
 namespace {
-
-ExitCode Complain(const absl::Status& status, ExitCode code = kExitBadInput) {
-  std::cerr << "fractosctl: " << std::string(status.message()) << "\n";
-  return code;
-}
-
-absl::StatusOr<std::vector<SourceFile>> ReadSources(
-    std::initializer_list<const std::vector<std::string>*> lists) {
-  std::vector<SourceFile> sources;
-  for (const std::vector<std::string>* files : lists) {
-    for (const std::string& file : *files) {
-      absl::StatusOr<SourceFile> source = ReadSource(file);
-      if (!source.ok()) return source.status();
-      sources.push_back(*std::move(source));
-    }
-  }
-  return sources;
-}
 
 void PrintOperation(const OperationSpec& operation) {
   std::cout << "  " << operation.name;
@@ -131,14 +114,14 @@ absl::Status AskUnknown(const Inputs& inputs, const std::optional<KeptCentre>& k
 
 ExitCode ValidateFiles(const InspectOptions& options) {
   const absl::StatusOr<std::vector<SourceFile>> devices = ReadSources({&options.device_files});
-  if (!devices.ok()) return Complain(devices.status());
+  if (!devices.ok()) return Complain(devices.status(), kExitBadInput);
   const absl::StatusOr<ParameterValues> given = ParseParameters(options.parameters);
-  if (!given.ok()) return Complain(given.status());
+  if (!given.ok()) return Complain(given.status(), kExitBadInput);
   ExitCode code = kExitSucceeded;
   for (const std::string& file : options.files) {
     const absl::StatusOr<SourceFile> source = ReadSource(file);
     if (!source.ok()) {
-      code = Complain(source.status());
+      code = Complain(source.status(), kExitBadInput);
       continue;
     }
     std::vector<SourceFile> sources = {*source};
@@ -152,8 +135,7 @@ ExitCode ValidateFiles(const InspectOptions& options) {
       }
     }
     if (!wrong.empty()) {
-      std::cerr << FormatDiagnostics(wrong);
-      code = kExitBadInput;
+      code = Refuse(wrong);
       continue;
     }
     for (const TaskGraph& graph : inputs.graphs) {
@@ -172,14 +154,13 @@ ExitCode ValidateFiles(const InspectOptions& options) {
 ExitCode DrawGraph(const InspectOptions& options) {
   const absl::StatusOr<std::vector<SourceFile>> sources =
       ReadSources({&options.files, &options.device_files});
-  if (!sources.ok()) return Complain(sources.status());
+  if (!sources.ok()) return Complain(sources.status(), kExitBadInput);
   const Inputs inputs = ParseInputs(*sources, HomeFolder());
   if (!inputs.diagnostics.empty()) {
-    std::cerr << FormatDiagnostics(inputs.diagnostics);
-    return kExitBadInput;
+    return Refuse(inputs.diagnostics);
   }
   const absl::StatusOr<TaskGraph> graph = OnlyGraph(inputs);
-  if (!graph.ok()) return Complain(graph.status());
+  if (!graph.ok()) return Complain(graph.status(), kExitBadInput);
   if (options.format == "mermaid") {
     std::cout << DrawMermaid(*graph);
     return kExitSucceeded;
@@ -190,25 +171,24 @@ ExitCode DrawGraph(const InspectOptions& options) {
     return kExitSucceeded;
   }
   const absl::StatusOr<std::string> svg = RenderSvg(dot);
-  if (!svg.ok()) return Complain(svg.status(), kExitFailed);
+  if (!svg.ok()) return Complain(svg.status());
   std::cout << *svg;
   return kExitSucceeded;
 }
 
 ExitCode ShowDevices(const InspectOptions& options) {
   const absl::StatusOr<std::vector<SourceFile>> sources = ReadSources({&options.device_files});
-  if (!sources.ok()) return Complain(sources.status());
+  if (!sources.ok()) return Complain(sources.status(), kExitBadInput);
   Inputs inputs = ParseInputs(*sources, HomeFolder());
   if (!inputs.diagnostics.empty()) {
-    std::cerr << FormatDiagnostics(inputs.diagnostics);
-    return kExitBadInput;
+    return Refuse(inputs.diagnostics);
   }
   const absl::StatusOr<std::optional<KeptCentre>> kept = FindKeptCentre();
-  if (!kept.ok()) return Complain(kept.status(), kExitFailed);
+  if (!kept.ok()) return Complain(kept.status());
   if (inputs.default_clusters && kept->has_value()) inputs.clusters = (*kept)->clusters;
   KnownDescriptions known = DescribeWithoutStarting(inputs.DeviceClusters());
   if (absl::Status asked = AskUnknown(inputs, *kept, &known); !asked.ok()) {
-    return Complain(asked, kExitFailed);
+    return Complain(asked);
   }
   if (options.format == "json") {
     PrintDevicesJson(inputs, known.descriptions);

@@ -12,12 +12,13 @@
 #include <memory>
 #include <utility>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/strip.h"
+#include "cli/complain.h"
 #include "cli/paths.h"
 #include "cli/session.h"
+#include "cli/source_json.h"
 #include "lib/driver/memory_record_store.h"
 #include "lib/runtime/atomic_file.h"
 #include "nlohmann/json.hpp"
@@ -34,42 +35,31 @@ std::string CentreFolder() { return absl::StrCat(HomeFolder(), "/centre"); }
 std::string LockPath() { return absl::StrCat(CentreFolder(), "/lock"); }
 std::string CentrePath() { return absl::StrCat(CentreFolder(), "/centre.json"); }
 
-ExitCode Complain(const absl::Status& status, ExitCode code = kExitFailed) {
-  std::cerr << "fractosctl: " << std::string(status.message()) << "\n";
-  return code;
+std::string EncodeCentre(const std::vector<SourceFile>& sources, const std::string& folder) {
+  const nlohmann::json json = {
+      {"supervisor", ::getpid()}, {"folder", folder}, {"sources", SourcesToJson(sources)}};
+  return json.dump(1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-std::string EncodeCentre(const std::vector<SourceFile>& sources, const std::string& folder) {
-  Json json = {{"supervisor", ::getpid()}, {"folder", folder}, {"sources", Json::array()}};
-  for (const SourceFile& source : sources) {
-    json["sources"].push_back({{"name", source.name},
-                               {"folder", source.folder},
-                               {"base64", absl::Base64Escape(source.text)}});
-  }
-  return json.dump(1, ' ', false, Json::error_handler_t::replace);
+absl::Status Damaged(absl::string_view how) {
+  return absl::DataLossError(absl::StrCat(CentrePath(), " is damaged: ", how));
 }
 
 absl::StatusOr<KeptCentre> DecodeCentre(const std::string& text) {
   try {
-    const Json json = Json::parse(text);
+    const nlohmann::json json = nlohmann::json::parse(text);
     KeptCentre kept;
     kept.supervisor = json.at("supervisor").get<pid_t>();
     kept.folder = json.at("folder").get<std::string>();
-    std::vector<SourceFile> sources;
-    for (const Json& source : json.at("sources")) {
-      SourceFile file;
-      file.name = source.at("name").get<std::string>();
-      file.folder = source.at("folder").get<std::string>();
-      absl::Base64Unescape(source.at("base64").get<std::string>(), &file.text);
-      sources.push_back(std::move(file));
-    }
-    Inputs inputs = ParseInputs(sources, HomeFolder());
-    if (!inputs.diagnostics.empty()) return absl::DataLossError(inputs.diagnostics[0].ToString());
+    const absl::StatusOr<std::vector<SourceFile>> sources = SourcesFromJson(json.at("sources"));
+    if (!sources.ok()) return Damaged(sources.status().message());
+    Inputs inputs = ParseInputs(*sources, HomeFolder());
+    if (!inputs.diagnostics.empty()) return Damaged(inputs.diagnostics[0].ToString());
     kept.clusters = std::move(inputs.clusters);
     kept.default_clusters = inputs.default_clusters;
     return kept;
-  } catch (const Json::exception& e) {
-    return absl::DataLossError(absl::StrCat(CentrePath(), " is damaged: ", e.what()));
+  } catch (const nlohmann::json::exception& e) {
+    return Damaged(e.what());
   }
 }
 
@@ -160,6 +150,40 @@ ExitCode UpInBackground(const std::vector<SourceFile>& sources,
   return Complain(absl::InternalError(said.empty() ? "the supervisor ended at once" : said));
 }
 
+Json StateOfDevices(const KeptCentre& centre, const Roll& roll) {
+  Json devices = Json::array();
+  for (const PlacedCluster& placed : centre.clusters) {
+    const std::string name = placed.cluster.FullName();
+    int ready = 0;
+    ReplicaState leader;
+    for (int replica = 0; replica < placed.cluster.replicas; ++replica) {
+      const ReplicaState state = roll.StateOf({name, static_cast<uint32_t>(replica)});
+      ready += state.linked ? 1 : 0;
+      if (state.epoch > leader.epoch) leader = state;
+    }
+    devices.push_back({{"name", name},
+                       {"ready", ready},
+                       {"replicas", placed.cluster.replicas},
+                       {"leader", leader.epoch == 0 ? "" : leader.address.ToString()},
+                       {"epoch", leader.epoch},
+                       {"described", leader.described}});
+  }
+  return devices;
+}
+
+void PrintDevices(const Json& devices) {
+  const auto shorten = [](const Json& text) {
+    return std::string(absl::StripPrefix(text.get_ref<const std::string&>(), "default/"));
+  };
+  std::cout << absl::StrFormat("%-24s %-7s %-26s %s\n", "DEVICE", "READY", "LEADER", "EPOCH");
+  for (const Json& device : devices) {
+    std::cout << absl::StrFormat(
+        "%-24s %-7s %-26s %d\n", shorten(device["name"]),
+        absl::StrCat(device["ready"].get<int>(), "/", device["replicas"].get<int>()),
+        shorten(device["leader"]), device["epoch"].get<uint64_t>());
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<std::optional<KeptCentre>> FindKeptCentre() {
@@ -194,17 +218,10 @@ bool Offers(const KeptCentre& kept, const std::vector<PlacedCluster>& wanted) {
 }
 
 ExitCode Up(const UpOptions& options) {
-  std::vector<SourceFile> sources;
-  for (const std::string& file : options.files) {
-    absl::StatusOr<SourceFile> source = ReadSource(file);
-    if (!source.ok()) return Complain(source.status(), kExitBadInput);
-    sources.push_back(*std::move(source));
-  }
-  const Inputs inputs = ParseInputs(sources, HomeFolder());
-  if (!inputs.diagnostics.empty()) {
-    std::cerr << FormatDiagnostics(inputs.diagnostics);
-    return kExitBadInput;
-  }
+  const absl::StatusOr<std::vector<SourceFile>> sources = ReadSources({&options.files});
+  if (!sources.ok()) return Complain(sources.status(), kExitBadInput);
+  const Inputs inputs = ParseInputs(*sources, HomeFolder());
+  if (!inputs.diagnostics.empty()) return Refuse(inputs.diagnostics);
   if (absl::Status made = MakeFolders(CentreFolder()); !made.ok()) return Complain(made);
   absl::StatusOr<UniqueFd> lock = LockFile(LockPath());
   if (absl::IsFailedPrecondition(lock.status())) {
@@ -214,10 +231,10 @@ ExitCode Up(const UpOptions& options) {
   if (!lock.ok()) return Complain(lock.status());
   ::unlink(CentrePath().c_str());
   if (!options.foreground) {
-    return UpInBackground(sources, inputs.clusters, options, *std::move(lock));
+    return UpInBackground(*sources, inputs.clusters, options, *std::move(lock));
   }
   const absl::Status status =
-      Supervise(sources, inputs.clusters, options, [&inputs](const absl::Status& started) {
+      Supervise(*sources, inputs.clusters, options, [&inputs](const absl::Status& started) {
         if (started.ok()) SayReady(inputs.clusters);
         std::cout.flush();
       });
@@ -266,24 +283,7 @@ ExitCode ShowStatus(const std::string& format) {
   }
   // Whoever has not answered by then is shown as not ready.
   (void)(*session)->AwaitReady(FullNames(centre.clusters), std::chrono::seconds(1)).status();
-
-  Json devices = Json::array();
-  for (const PlacedCluster& placed : centre.clusters) {
-    const std::string name = placed.cluster.FullName();
-    int ready = 0;
-    ReplicaState leader;
-    for (int replica = 0; replica < placed.cluster.replicas; ++replica) {
-      const ReplicaState state = (*session)->roll().StateOf({name, static_cast<uint32_t>(replica)});
-      ready += state.linked ? 1 : 0;
-      if (state.epoch > leader.epoch) leader = state;
-    }
-    devices.push_back({{"name", name},
-                       {"ready", ready},
-                       {"replicas", placed.cluster.replicas},
-                       {"leader", leader.epoch == 0 ? "" : leader.address.ToString()},
-                       {"epoch", leader.epoch},
-                       {"described", leader.described}});
-  }
+  const Json devices = StateOfDevices(centre, (*session)->roll());
   if (format == "json") {
     std::cout << Json{{"up", true},
                       {"supervisor", centre.supervisor},
@@ -291,19 +291,10 @@ ExitCode ShowStatus(const std::string& format) {
                       {"devices", devices}}
                      .dump(2)
               << "\n";
-    return kExitSucceeded;
+  } else {
+    PrintDevices(devices);
+    std::cout << "logs in " << centre.folder << "\n";
   }
-  std::cout << absl::StrFormat("%-24s %-7s %-26s %s\n", "DEVICE", "READY", "LEADER", "EPOCH");
-  for (const Json& device : devices) {
-    const auto shorten = [](const Json& text) {
-      return std::string(absl::StripPrefix(text.get_ref<const std::string&>(), "default/"));
-    };
-    std::cout << absl::StrFormat(
-        "%-24s %-7s %-26s %d\n", shorten(device["name"]),
-        absl::StrCat(device["ready"].get<int>(), "/", device["replicas"].get<int>()),
-        shorten(device["leader"]), device["epoch"].get<uint64_t>());
-  }
-  std::cout << "logs in " << centre.folder << "\n";
   return kExitSucceeded;
 }
 

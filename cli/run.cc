@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/time.h"
+#include "cli/complain.h"
 #include "cli/display.h"
 #include "cli/inputs.h"
 #include "cli/kept_centre.h"
@@ -29,16 +30,6 @@
 
 namespace fractos {
 namespace {
-
-ExitCode Complain(const absl::Status& status, ExitCode code = kExitFailed) {
-  std::cerr << "fractosctl: " << std::string(status.message()) << "\n";
-  return code;
-}
-
-ExitCode Refuse(const std::vector<Diagnostic>& diagnostics) {
-  std::cerr << FormatDiagnostics(diagnostics);
-  return kExitBadInput;
-}
 
 // A run that is ready to be started: what `run` made of the files, or `resume` of the folder.
 struct Prepared {
@@ -166,6 +157,17 @@ absl::StatusOr<Descriptions> AwaitDevices(Session* session, const std::vector<st
   }
 }
 
+// Prints how the run ended.
+ExitCode PrintEnd(const Plan& plan, const RunSnapshot& end, const ShowOptions& options) {
+  std::cout << FormatReport({plan, end}, options.format, Display::WantsColour(STDOUT_FILENO))
+            << std::flush;
+  const ExitCode code = ExitCodeOf(end.record);
+  if (options.trace_file.empty()) return code;
+  const absl::Status traced = WriteTrace(options.trace_file, plan, end.record);
+  if (traced.ok()) return code;
+  return Complain(traced, code == kExitSucceeded ? kExitFailed : code);
+}
+
 // Runs what is prepared, from its record on. `fresh` says that what goes wrong before the driver
 // has it, bad input found only when the devices have described themselves included, leaves nothing
 // behind: there is no record yet, so there would be nothing to list or to resume.
@@ -213,19 +215,7 @@ ExitCode Drive(Prepared prepared, FileRecordStore* store, RecordStore::Versioned
   if (!started.ok()) return Complain(started);
   std::move(forget).Cancel();
   const absl::StatusOr<RunSnapshot> end = Watch(session->get(), run, *plan, options, &wakeup);
-  ExitCode code = kExitFailed;
-  if (end.ok()) {
-    std::cout << FormatReport({*plan, *end}, options.format, Display::WantsColour(STDOUT_FILENO))
-              << std::flush;
-    code = ExitCodeOf(end->record);
-    if (!options.trace_file.empty()) {
-      if (absl::Status traced = WriteTrace(options.trace_file, *plan, end->record); !traced.ok()) {
-        code = Complain(traced, code == kExitSucceeded ? kExitFailed : code);
-      }
-    }
-  } else {
-    Complain(end.status());
-  }
+  const ExitCode code = end.ok() ? PrintEnd(*plan, *end, options) : Complain(end.status());
   // Before `wakeup` goes, which the driver's threads notify.
   session->reset();
   return code;
@@ -262,6 +252,57 @@ std::string FormatStart(int64_t microseconds) {
                           absl::LocalTimeZone());
 }
 
+struct ListedRun {
+  RunRecord record;
+  bool resumable = false;  // it has not ended, and nobody drives it
+};
+
+// The latest first.
+absl::StatusOr<std::vector<ListedRun>> ReadRuns() {
+  FileRecordStore store(RunsFolder());
+  const absl::StatusOr<std::vector<RunId>> runs = store.List();
+  if (!runs.ok()) return runs.status();
+  std::vector<ListedRun> listed;
+  for (const RunId& run : *runs) {
+    absl::StatusOr<RecordStore::Versioned> stored = store.Load(run);
+    if (!stored.ok()) continue;  // killed before its first record; there is nothing to tell
+    ListedRun one{std::move(stored->record)};
+    one.resumable =
+        !IsEnd(one.record.phase) &&
+        !absl::IsFailedPrecondition(LockFile(absl::StrCat(store.FolderOf(run), "/lock")).status());
+    listed.push_back(std::move(one));
+  }
+  std::sort(listed.begin(), listed.end(), [](const ListedRun& a, const ListedRun& b) {
+    return a.record.start_us > b.record.start_us;
+  });
+  return listed;
+}
+
+void PrintRunsJson(const std::vector<ListedRun>& runs) {
+  using Json = nlohmann::ordered_json;
+  Json list = Json::array();
+  for (const ListedRun& run : runs) {
+    list.push_back({{"run", run.record.run.ToHex()},
+                    {"name", run.record.name},
+                    {"phase", std::string(RunPhaseName(run.record.phase))},
+                    {"startMicroseconds", run.record.start_us},
+                    {"resumable", run.resumable}});
+  }
+  std::cout << list.dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
+}
+
+void PrintRuns(const std::vector<ListedRun>& runs) {
+  std::cout << absl::StrFormat("%-10s %-24s %-20s %s\n", "RUN", "NAME", "STARTED", "PHASE");
+  for (const ListedRun& run : runs) {
+    const RunRecord& record = run.record;
+    const std::string phase =
+        run.resumable ? absl::StrCat("Interrupted: fractosctl resume ", record.run.ToShortHex())
+                      : std::string(RunPhaseName(record.phase));
+    std::cout << absl::StrFormat("%-10s %-24s %-20s %s\n", record.run.ToShortHex(), record.name,
+                                 FormatStart(record.start_us), phase);
+  }
+}
+
 }  // namespace
 
 ExitCode Run(const RunOptions& options) {
@@ -269,13 +310,10 @@ ExitCode Run(const RunOptions& options) {
   absl::StatusOr<ParameterValues> parameters = ParseParameters(options.parameters);
   if (!parameters.ok()) return Complain(parameters.status(), kExitBadInput);
   run.parameters = *std::move(parameters);
-  for (const auto* files : {&options.files, &options.device_files}) {
-    for (const std::string& file : *files) {
-      absl::StatusOr<SourceFile> source = ReadSource(file);
-      if (!source.ok()) return Complain(source.status(), kExitBadInput);
-      run.sources.push_back(*std::move(source));
-    }
-  }
+  absl::StatusOr<std::vector<SourceFile>> sources =
+      ReadSources({&options.files, &options.device_files});
+  if (!sources.ok()) return Complain(sources.status(), kExitBadInput);
+  run.sources = *std::move(sources);
   run.restart = options.restart;
   ExitCode code = kExitSucceeded;
   absl::StatusOr<Prepared> prepared = Prepare(std::move(run), &code);
@@ -336,54 +374,14 @@ ExitCode Resume(const std::string& prefix, const ShowOptions& options) {
 }
 
 ExitCode ListRuns(const std::string& format) {
-  FileRecordStore store(RunsFolder());
-  const absl::StatusOr<std::vector<RunId>> runs = store.List();
+  const absl::StatusOr<std::vector<ListedRun>> runs = ReadRuns();
   if (!runs.ok()) return Complain(runs.status());
-  struct Entry {
-    RunRecord record;
-    bool driven = false;
-  };
-  std::vector<Entry> entries;
-  for (const RunId& run : *runs) {
-    absl::StatusOr<RecordStore::Versioned> stored = store.Load(run);
-    if (!stored.ok()) continue;  // killed before its first record; there is nothing to tell
-    Entry entry{std::move(stored->record)};
-    // A run that nobody drives and that has not ended can be resumed.
-    entry.driven =
-        !IsEnd(entry.record.phase) &&
-        absl::IsFailedPrecondition(LockFile(absl::StrCat(store.FolderOf(run), "/lock")).status());
-    entries.push_back(std::move(entry));
-  }
-  std::sort(entries.begin(), entries.end(),
-            [](const Entry& a, const Entry& b) { return a.record.start_us > b.record.start_us; });
   if (format == "json") {
-    nlohmann::ordered_json list = nlohmann::ordered_json::array();
-    for (const Entry& entry : entries) {
-      const RunRecord& record = entry.record;
-      list.push_back({{"run", record.run.ToHex()},
-                      {"name", record.name},
-                      {"phase", std::string(RunPhaseName(record.phase))},
-                      {"startMicroseconds", record.start_us},
-                      {"resumable", !IsEnd(record.phase) && !entry.driven}});
-    }
-    std::cout << list.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) << "\n";
-    return kExitSucceeded;
-  }
-  if (entries.empty()) {
+    PrintRunsJson(*runs);
+  } else if (runs->empty()) {
     std::cout << "no runs yet; `fractosctl run FILE` starts one\n";
-    return kExitSucceeded;
-  }
-  std::cout << absl::StrFormat("%-10s %-24s %-20s %s\n", "RUN", "NAME", "STARTED", "PHASE");
-  for (const Entry& entry : entries) {
-    const RunRecord& record = entry.record;
-    std::string phase(RunPhaseName(record.phase));
-    if (!IsEnd(record.phase)) {
-      phase = entry.driven
-                  ? phase
-                  : absl::StrCat("Interrupted: fractosctl resume ", record.run.ToShortHex());
-    }
-    std::cout << absl::StrFormat("%-10s %-24s %-20s %s\n", record.run.ToShortHex(), record.name,
-                                 FormatStart(record.start_us), phase);
+  } else {
+    PrintRuns(*runs);
   }
   return kExitSucceeded;
 }

@@ -2,8 +2,8 @@
 
 #include <utility>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "cli/source_json.h"
 #include "lib/runtime/atomic_file.h"
 #include "nlohmann/json.hpp"
 
@@ -17,15 +17,8 @@ constexpr size_t kMaxInputsBytes = size_t{16} << 20;
 }  // namespace
 
 std::string EncodeRunInputs(const RunInputs& inputs) {
-  Json sources = Json::array();
-  for (const SourceFile& source : inputs.sources) {
-    // Kept as it was, byte for byte: what was read then must be read the same again.
-    sources.push_back({{"name", source.name},
-                       {"folder", source.folder},
-                       {"base64", absl::Base64Escape(source.text)}});
-  }
   const Json json = {
-      {"sources", std::move(sources)},
+      {"sources", SourcesToJson(inputs.sources)},
       {"parameters", inputs.parameters},
       {"name", inputs.name},
       {"mode", inputs.mode == Mode::kCentralized ? "Centralized" : "Distributed"},
@@ -40,13 +33,9 @@ absl::StatusOr<RunInputs> DecodeRunInputs(absl::string_view text) {
   try {
     const Json json = Json::parse(text.begin(), text.end());
     RunInputs inputs;
-    for (const Json& source : json.at("sources")) {
-      SourceFile file{source.at("name"), "", source.at("folder")};
-      if (!absl::Base64Unescape(source.at("base64").get_ref<const std::string&>(), &file.text)) {
-        return absl::DataLossError("a source is damaged");
-      }
-      inputs.sources.push_back(std::move(file));
-    }
+    absl::StatusOr<std::vector<SourceFile>> sources = SourcesFromJson(json.at("sources"));
+    if (!sources.ok()) return sources.status();
+    inputs.sources = *std::move(sources);
     inputs.parameters = json.at("parameters").get<ParameterValues>();
     inputs.name = json.at("name");
     inputs.mode = json.at("mode") == "Centralized" ? Mode::kCentralized : Mode::kDistributed;
