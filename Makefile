@@ -84,7 +84,7 @@ tidy: build/dev/build.ninja | have-check-deps ## clang-tidy on what changed sinc
 	@tools/check_compile.py tidy --build build/dev --jobs $(JOBS) $(if $(BASE),--base $(BASE))
 
 .PHONY: mutate
-mutate: | have-deps ## 100 seeded mutations of the protocol and the plan; writes docs/mutations.md
+mutate: | have-deps ## 100 seeded mutations of the protocol and the plan; writes docs/results/mutations.md
 	@tools/mutate.py --jobs $(JOBS)
 
 .PHONY: install

@@ -3,13 +3,13 @@
 
   tools/mutate.py [--count 100] [--seed 1] [--jobs 2] [--retry-survivors]
 
-Changes one thing at a time in daemon/continuation and lib/plan (a comparison, a constant, a
-statement left out), builds the tests concerned and runs them. A mutation is caught when a test
+Changes one thing at a time in the pure folders but lib/base (a comparison, a constant, a statement
+left out), builds the tests concerned and runs them. A mutation is caught when a test
 fails or hangs, and survives when all pass; one that does not compile is replaced by another.
 Which mutations are made follows from the seed and the code alone.
 
 Works on copies under build/mutate; the checkout is not touched but for the report,
-docs/results/mutation.md. Results are kept by a digest of code and tests, so a run that was stopped
+docs/results/mutations.md. Results are kept by a digest of code and tests, so a run that was stopped
 goes on where it was; --retry-survivors also believes what an earlier state of the tests caught in
 the same sources, so that after adding a test only the survivors run again.
 """
@@ -31,16 +31,20 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SCRATCH = ROOT / "build/mutate"
-REPORT = ROOT / "docs/results/mutation.md"
+REPORT = ROOT / "docs/results/mutations.md"
 
 # Folder under test: its tests (names of ctest, as regular expressions), the quickest to fail first.
 TESTS = {
-    "daemon/continuation": [r"unit_daemon_continuation\w*", r"sim\w*"],
-    "lib/plan": [r"unit_lib_plan\w*", r"unit_cli\w*", r"sim\w*"],
+    "daemon/continuation": [r"unit_daemon_continuation", r"sim\w*"],
+    "lib/driver/core": [r"unit_lib_driver_core", r"sim\w*"],
+    "lib/plan": [r"unit_lib_plan", r"unit_cli", r"sim\w*"],
+    "lib/protocol": [r"unit_lib_protocol", r"unit_daemon_continuation", r"unit_lib_driver_core",
+                     r"sim\w*"],
 }
 # What a result depends on.
 INPUTS = ["CMakePresets.json", "cmake", "lib", "daemon/continuation", "tests/unit/lib/plan",
-          "tests/unit/daemon/continuation", "tests/unit/cli", "tests/sim"]
+          "tests/unit/lib/protocol", "tests/unit/lib/driver/core", "tests/unit/daemon/continuation",
+          "tests/unit/cli", "tests/sim"]
 
 
 @dataclasses.dataclass(frozen=True)
