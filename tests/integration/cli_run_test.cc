@@ -292,5 +292,9 @@ TEST_F(CliRunTest, CompletionIsAcceptedByBash) {
   EXPECT_THAT(cli_.Run({"completion", "fish"}).out, HasSubstr("complete -c fractosctl"));
 }
 
+TEST_F(CliRunTest, KubectlFindsItAsAPlugin) {
+  EXPECT_EQ(std::filesystem::read_symlink(FRACTOS_BIN_DIR "/kubectl-fractos"), "fractosctl");
+}
+
 }  // namespace
 }  // namespace fractos
