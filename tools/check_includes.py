@@ -45,7 +45,7 @@ IMPURE_HEADERS = {
     "barrier", "stop_token", "iostream", "fstream", "filesystem", "random",
     "ctime", "time.h", "unistd.h", "fcntl.h", "poll.h", "pthread.h", "netdb.h",
 }
-IMPURE_PREFIXES = ("sys/", "netinet/", "arpa/", "absl/synchronization/", "absl/time/", "spdlog/")
+IMPURE_PREFIXES = ("sys/", "netinet/", "arpa/", "absl/synchronization/", "absl/time/")
 IMPURE_CALLS = re.compile(r"::now\(|\bstd::this_thread\b|\bs?rand\(|\bgetenv\(|\bstd::random_device\b"
                           r"|\babsl::(Now|SleepFor|Mutex)\b")
 # lib/base holds the implementations behind Clock and Random, each in one file, and the descriptor
