@@ -63,17 +63,17 @@ absl::StatusOr<std::vector<ClusterView>> LayOut(const std::vector<PlacedCluster>
 }
 
 void Roll::OnPeer(const PeerInfo& peer) {
-  const absl::MutexLock lock(&mu_);
+  const absl::MutexLock lock(&mutex_);
   peers_[peer.self.address] = peer;
 }
 
 bool Roll::OnPeerLost(const Address& peer) {
-  const absl::MutexLock lock(&mu_);
+  const absl::MutexLock lock(&mutex_);
   return peers_.erase(peer) > 0;
 }
 
 void Roll::Fail(const absl::Status& why) {
-  const absl::MutexLock lock(&mu_);
+  const absl::MutexLock lock(&mutex_);
   if (failed_.ok()) failed_ = why;
 }
 
@@ -90,11 +90,11 @@ std::string Roll::FirstUnready(const std::vector<std::string>& clusters) const {
 
 absl::StatusOr<Descriptions> Roll::AwaitLeaders(const std::vector<std::string>& clusters,
                                                 Duration timeout) {
-  const absl::MutexLock lock(&mu_);
-  const auto ready = [this, &clusters]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+  const absl::MutexLock lock(&mutex_);
+  const auto ready = [this, &clusters]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return !failed_.ok() || FirstUnready(clusters).empty();
   };
-  const bool in_time = mu_.AwaitWithTimeout(absl::Condition(&ready), absl::FromChrono(timeout));
+  const bool in_time = mutex_.AwaitWithTimeout(absl::Condition(&ready), absl::FromChrono(timeout));
   if (!failed_.ok()) return failed_;
   if (!in_time) {
     return absl::DeadlineExceededError(
@@ -116,14 +116,14 @@ absl::StatusOr<Descriptions> Roll::AwaitLeaders(const std::vector<std::string>& 
 }
 
 bool Roll::IsLinked(const Address& peer) const {
-  const absl::MutexLock lock(&mu_);
+  const absl::MutexLock lock(&mutex_);
   return peers_.contains(peer);
 }
 
 ReplicaState Roll::StateOf(const Address& peer) const {
   ReplicaState state;
   state.address = peer;
-  const absl::MutexLock lock(&mu_);
+  const absl::MutexLock lock(&mutex_);
   const auto found = peers_.find(peer);
   if (found == peers_.end()) return state;
   state.linked = true;
@@ -136,7 +136,7 @@ DataCentre::DataCentre(EventLoop* loop, Roll* roll, const Clock* clock, Options 
     : loop_(loop), roll_(roll), clock_(clock), options_(std::move(options)) {}
 
 DataCentre::~DataCentre() {
-  const absl::MutexLock lock(&mu_);
+  const absl::MutexLock lock(&mutex_);
   stopping_ = true;
 }
 
@@ -191,7 +191,7 @@ absl::Status DataCentre::Start(const std::vector<PlacedCluster>& clusters) {
     for (uint32_t replica = 0; replica < views_[i].endpoints.size(); ++replica) {
       absl::StatusOr<Daemon> daemon = Prepare(clusters[i], views_[i], replica);
       if (!daemon.ok()) return daemon.status();
-      const absl::MutexLock lock(&mu_);
+      const absl::MutexLock lock(&mutex_);
       addresses.push_back({views_[i].cluster, replica});
       daemons_.emplace(addresses.back(), *std::move(daemon));
     }
@@ -206,7 +206,7 @@ absl::Status DataCentre::Start(const std::vector<PlacedCluster>& clusters) {
 void DataCentre::WatchLeaders() {
   std::vector<pid_t> silent;
   {
-    const absl::MutexLock lock(&mu_);
+    const absl::MutexLock lock(&mutex_);
     if (stopping_ || options_.silent_for == nullptr) return;
     for (const auto& [address, daemon] : daemons_) {
       if (daemon.pid == 0 || roll_->StateOf(address).epoch == 0) continue;
@@ -222,7 +222,7 @@ absl::Status DataCentre::StartDaemon(const Address& address) {
   ChildSpec spec;
   std::string log_file;
   {
-    const absl::MutexLock lock(&mu_);
+    const absl::MutexLock lock(&mutex_);
     if (stopping_) return absl::OkStatus();
     spec = daemons_.at(address).spec;
     log_file = daemons_.at(address).log_file;
@@ -244,13 +244,13 @@ absl::Status DataCentre::StartDaemon(const Address& address) {
   const absl::StatusOr<pid_t> pid =
       children_.Start(spec, [this, address, ended](const ChildExit& how) {
         {
-          const absl::MutexLock lock(&mu_);
+          const absl::MutexLock lock(&mutex_);
           *ended = true;
         }
         OnExit(address, how);
       });
   if (!pid.ok()) return pid.status();
-  const absl::MutexLock lock(&mu_);
+  const absl::MutexLock lock(&mutex_);
   if (!*ended) daemons_.at(address).pid = *pid;
   return absl::OkStatus();
 }
@@ -278,7 +278,7 @@ bool DataCentre::AnyAlive(const std::string& cluster) const {
 void DataCentre::OnExit(const Address& address, const ChildExit& how) {
   bool last = false;
   {
-    const absl::MutexLock lock(&mu_);
+    const absl::MutexLock lock(&mutex_);
     Daemon& daemon = daemons_.at(address);
     daemon.pid = 0;
     ended_.SignalAll();
@@ -304,7 +304,7 @@ void DataCentre::OnExit(const Address& address, const ChildExit& how) {
 void DataCentre::OnPeerLost(const Address& peer) {
   pid_t pid = 0;
   {
-    const absl::MutexLock lock(&mu_);
+    const absl::MutexLock lock(&mutex_);
     const auto found = daemons_.find(peer);
     if (stopping_ || found == daemons_.end() || found->second.pid == 0) return;
     pid = found->second.pid;
@@ -312,7 +312,7 @@ void DataCentre::OnPeerLost(const Address& peer) {
   loop_->At(clock_->Now() + kLinkReturns, [this, peer, pid] {
     if (roll_->IsLinked(peer)) return;
     {
-      const absl::MutexLock lock(&mu_);
+      const absl::MutexLock lock(&mutex_);
       if (stopping_ || daemons_.at(peer).pid != pid) return;
     }
     children_.Kill(pid);
@@ -321,7 +321,7 @@ void DataCentre::OnPeerLost(const Address& peer) {
 
 std::vector<ReplicaState> DataCentre::replicas() const {
   std::vector<ReplicaState> states;
-  const absl::MutexLock lock(&mu_);
+  const absl::MutexLock lock(&mutex_);
   for (const auto& [address, daemon] : daemons_) {
     states.push_back(roll_->StateOf(address));
     states.back().pid = daemon.pid;
@@ -333,7 +333,7 @@ std::string DataCentre::LastWords(const std::string& cluster) const {
   constexpr size_t kLines = 5;
   constexpr size_t kMaxLog = 1 << 20;
   std::vector<std::string> lines;
-  const absl::MutexLock lock(&mu_);
+  const absl::MutexLock lock(&mutex_);
   for (const auto& [address, daemon] : daemons_) {
     if (address.cluster != cluster || daemon.log_file.empty()) continue;
     const absl::StatusOr<std::string> text = ReadWholeFile(daemon.log_file, kMaxLog);
@@ -350,18 +350,20 @@ std::string DataCentre::LastWords(const std::string& cluster) const {
 void DataCentre::Stop(Duration grace) {
   std::vector<pid_t> running;
   {
-    const absl::MutexLock lock(&mu_);
+    const absl::MutexLock lock(&mutex_);
     stopping_ = true;
     for (const auto& [address, daemon] : daemons_) {
       if (daemon.pid != 0) running.push_back(daemon.pid);
     }
   }
   for (const pid_t pid : running) children_.Terminate(pid, grace);
-  const absl::MutexLock lock(&mu_);
-  const absl::Time until = absl::Now() + absl::FromChrono(grace) + absl::Seconds(1);
+  const absl::MutexLock lock(&mutex_);
+  const Time until = clock_->Now() + grace + std::chrono::seconds(1);
   const auto alive = [](const auto& entry) { return entry.second.pid != 0; };
   while (std::any_of(daemons_.begin(), daemons_.end(), alive)) {
-    if (ended_.WaitWithDeadline(&mu_, until)) return;
+    const Duration left = until - clock_->Now();
+    if (left <= Duration::zero()) return;
+    ended_.WaitWithTimeout(&mutex_, absl::FromChrono(left));
   }
 }
 

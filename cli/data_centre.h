@@ -61,11 +61,11 @@ class Roll {
  private:
   // The first of `clusters` that is not ready; empty: all are.
   std::string FirstUnready(const std::vector<std::string>& clusters) const
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  mutable absl::Mutex mu_;
-  std::map<Address, PeerInfo> peers_ ABSL_GUARDED_BY(mu_);
-  absl::Status failed_ ABSL_GUARDED_BY(mu_);
+  mutable absl::Mutex mutex_;
+  std::map<Address, PeerInfo> peers_ ABSL_GUARDED_BY(mutex_);
+  absl::Status failed_ ABSL_GUARDED_BY(mutex_);
 };
 
 // Starts all daemons at once and keeps them until it is destroyed; none outlives this process,
@@ -118,18 +118,18 @@ class DataCentre {
   absl::Status StartDaemon(const Address& address);
   void OnExit(const Address& address, const ChildExit& how);
   void WatchLeaders();
-  bool AnotherCanLead(const Address& leader) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  bool AnyAlive(const std::string& cluster) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool AnotherCanLead(const Address& leader) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool AnyAlive(const std::string& cluster) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   EventLoop* const loop_;
   Roll* const roll_;
   const Clock* const clock_;
   const Options options_;
   std::vector<ClusterView> views_;
-  mutable absl::Mutex mu_;
+  mutable absl::Mutex mutex_;
   absl::CondVar ended_;
-  std::map<Address, Daemon> daemons_ ABSL_GUARDED_BY(mu_);
-  bool stopping_ ABSL_GUARDED_BY(mu_) = false;
+  std::map<Address, Daemon> daemons_ ABSL_GUARDED_BY(mutex_);
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   // Last: its destructor ends the children, whose ends are told to the members above.
   ChildProcesses children_;
 };

@@ -49,8 +49,8 @@ struct EdgeKey {
 // Digest of the predecessors' result ids, in the order of Step::Predecessors.
 Lineage ComputeLineage(const std::vector<ResultId>& predecessors);
 
-// digest(run, path, lineage, outcome): two executions that agree are one. `outcome` is what tells
-// results apart: the state and, for values, the digest of the bytes.
+// digest(run, path, lineage, state, output): two executions that agree are one. `state` is the
+// result's (ResultStateName), `output` the digest of a value's bytes or of a failure's reason.
 ResultId ComputeResultId(const AttemptKey& attempt, absl::string_view state, const Digest& output);
 
 }  // namespace fractos
