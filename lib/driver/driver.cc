@@ -90,7 +90,7 @@ class Driver::Impl final : public LinkObserver {
     for (const ClusterView& view : clusters) {
       links_.Learn(view);
       {
-        const absl::MutexLock lock(&mu_);
+        const absl::MutexLock lock(&mutex_);
         clusters_[view.cluster] = view;
       }
       for (uint32_t replica = 0; replica < view.endpoints.size(); ++replica) {
@@ -100,14 +100,14 @@ class Driver::Impl final : public LinkObserver {
   }
 
   std::vector<ClusterView> clusters() const {
-    const absl::MutexLock lock(&mu_);
+    const absl::MutexLock lock(&mutex_);
     std::vector<ClusterView> views;
     for (const auto& [name, view] : clusters_) views.push_back(view);
     return views;
   }
 
   std::vector<PeerInfo> peers() const {
-    const absl::MutexLock lock(&mu_);
+    const absl::MutexLock lock(&mutex_);
     std::vector<PeerInfo> peers;
     for (const auto& [address, peer] : peers_) peers.push_back(peer);
     return peers;
@@ -117,7 +117,7 @@ class Driver::Impl final : public LinkObserver {
                      std::function<void()> on_change) {
     const RunId id = record.run;
     {
-      const absl::MutexLock lock(&mu_);
+      const absl::MutexLock lock(&mutex_);
       if (runs_.contains(id)) {
         return absl::AlreadyExistsError(absl::StrCat("run ", id.ToHex(), " is driven here"));
       }
@@ -143,20 +143,20 @@ class Driver::Impl final : public LinkObserver {
                                            std::move(views));
       runs_.emplace(id, std::move(run));
     }
-    WithRun(id,
-            [this](Run& run, Time now, DriverActions* actions) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-              run.core->Start(now, actions);
-              for (const auto& [address, peer] : peers_) {
-                if (run.needs.contains(address.cluster)) {
-                  run.core->LinkUp(now, peer.self, peer.epoch, actions);
-                }
-              }
-            });
+    WithRun(id, [this](Run& run, Time now, DriverActions* actions)
+                    ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+                      run.core->Start(now, actions);
+                      for (const auto& [address, peer] : peers_) {
+                        if (run.needs.contains(address.cluster)) {
+                          run.core->LinkUp(now, peer.self, peer.epoch, actions);
+                        }
+                      }
+                    });
     return absl::OkStatus();
   }
 
   absl::StatusOr<RunSnapshot> Snapshot(const RunId& id) const {
-    const absl::MutexLock lock(&mu_);
+    const absl::MutexLock lock(&mutex_);
     const auto found = runs_.find(id);
     if (found == runs_.end()) {
       return absl::NotFoundError(absl::StrCat("run ", id.ToHex(), " is not driven here"));
@@ -178,7 +178,7 @@ class Driver::Impl final : public LinkObserver {
   }
 
   void Forget(const RunId& id) {
-    const absl::MutexLock lock(&mu_);
+    const absl::MutexLock lock(&mutex_);
     const auto found = runs_.find(id);
     if (found == runs_.end()) return;
     if (found->second.timer.has_value()) loop_->Cancel(found->second.timer->id);
@@ -195,7 +195,7 @@ class Driver::Impl final : public LinkObserver {
   void Shutdown(Duration grace) {
     StopWriter();
     {
-      const absl::MutexLock lock(&mu_);
+      const absl::MutexLock lock(&mutex_);
       for (auto& [id, run] : runs_) {
         if (run.timer.has_value()) loop_->Cancel(run.timer->id);
         run.timer.reset();
@@ -210,7 +210,7 @@ class Driver::Impl final : public LinkObserver {
   void OnPeer(const PeerInfo& peer) override {
     std::vector<RunId> concerned;
     {
-      const absl::MutexLock lock(&mu_);
+      const absl::MutexLock lock(&mutex_);
       const Address& address = peer.self.address;
       peers_[address] = peer;
       const auto view = clusters_.find(address.cluster);
@@ -231,7 +231,7 @@ class Driver::Impl final : public LinkObserver {
   void OnPeerLost(const Address& peer) override {
     std::vector<RunId> concerned;
     {
-      const absl::MutexLock lock(&mu_);
+      const absl::MutexLock lock(&mutex_);
       peers_.erase(peer);
       concerned = RunsThatNeed(peer.cluster);
     }
@@ -279,7 +279,7 @@ class Driver::Impl final : public LinkObserver {
   };
 
   std::vector<RunId> RunsThatNeed(const std::string& cluster) const
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     std::vector<RunId> ids;
     for (const auto& [id, run] : runs_) {
       if (run.needs.contains(cluster)) ids.push_back(id);
@@ -294,7 +294,7 @@ class Driver::Impl final : public LinkObserver {
     std::function<void()> on_change;
     {
       const LinkTable::Batch batch(&links_);
-      const absl::MutexLock lock(&mu_);
+      const absl::MutexLock lock(&mutex_);
       const auto found = runs_.find(id);
       if (found == runs_.end()) return false;
       Run& run = found->second;
@@ -312,7 +312,7 @@ class Driver::Impl final : public LinkObserver {
   }
 
   void CarryOut(const RunId& id, Run& run, DriverActions actions)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     while (!actions.empty()) {
       DriverActions next;
       for (DriverAction& action : actions) {
@@ -330,7 +330,7 @@ class Driver::Impl final : public LinkObserver {
     }
   }
 
-  void SetTimer(const RunId& id, Run& run) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+  void SetTimer(const RunId& id, Run& run) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     const std::optional<Time> due = run.finished ? std::nullopt : run.core->NextTick();
     if (run.timer.has_value()) {
       if (due.has_value() && *due == run.timer->when) return;
@@ -351,7 +351,7 @@ class Driver::Impl final : public LinkObserver {
 
   // Small values are there already; larger ones are pulled from their owner on another thread.
   void Pull(const RunId& id, Run& run, const PullValue& pull, DriverActions* next)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (pull.value.owner == self_) {
       run.core->Pulled(clock_->Now(), pull.step, pull.value, next);
       return;
@@ -376,7 +376,7 @@ class Driver::Impl final : public LinkObserver {
         [this, id, step = pull.step, size = pull.value.size](absl::StatusOr<UniqueFd> file) {
           absl::StatusOr<Value> own = file.ok() ? Stage(*std::move(file), size) : file.status();
           WithRun(id, [this, &step, &own](Run& at, Time now, DriverActions* actions)
-                          ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+                          ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
                             if (own.ok()) own = Own(at, *std::move(own));
                             at.core->Pulled(now, step, std::move(own), actions);
                           });
@@ -411,8 +411,8 @@ class Driver::Impl final : public LinkObserver {
       PendingWrite write;
       uint64_t version = 0;
       {
-        const absl::MutexLock lock(&mu_);
-        mu_.Await(absl::Condition(
+        const absl::MutexLock lock(&mutex_);
+        mutex_.Await(absl::Condition(
             +[](Impl* self) ABSL_NO_THREAD_SAFETY_ANALYSIS {
               return self->stopping_ || !self->writes_.empty();
             },
@@ -436,7 +436,7 @@ class Driver::Impl final : public LinkObserver {
 
   void StopWriter() {
     {
-      const absl::MutexLock lock(&mu_);
+      const absl::MutexLock lock(&mutex_);
       stopping_ = true;
     }
     if (writer_.joinable()) writer_.join();
@@ -449,12 +449,12 @@ class Driver::Impl final : public LinkObserver {
   Random* const random_;
   const Incarnation self_;
 
-  mutable absl::Mutex mu_;
-  std::map<std::string, ClusterView> clusters_ ABSL_GUARDED_BY(mu_);
-  std::map<Address, PeerInfo> peers_ ABSL_GUARDED_BY(mu_);
-  absl::flat_hash_map<RunId, Run> runs_ ABSL_GUARDED_BY(mu_);
-  std::deque<PendingWrite> writes_ ABSL_GUARDED_BY(mu_);
-  bool stopping_ ABSL_GUARDED_BY(mu_) = false;
+  mutable absl::Mutex mutex_;
+  std::map<std::string, ClusterView> clusters_ ABSL_GUARDED_BY(mutex_);
+  std::map<Address, PeerInfo> peers_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<RunId, Run> runs_ ABSL_GUARDED_BY(mutex_);
+  std::deque<PendingWrite> writes_ ABSL_GUARDED_BY(mutex_);
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
 
   MemoryStore memory_;
   std::unique_ptr<MemoryServer> memory_server_;

@@ -10,8 +10,8 @@
 namespace fractos {
 namespace {
 
-// 256 steps, each with a refinement of at most one message; far above what a real record takes.
-constexpr size_t kMaxRecordBytes = size_t{256} << 20;
+// 256 steps, each with a message of 1 KiB or an output of 16 KiB, take half of this at most.
+constexpr size_t kMaxRecordBytes = size_t{16} << 20;
 
 // The first line of the file is the version, so that it can be compared without reading the rest.
 std::string WithVersion(uint64_t version, absl::string_view record) {

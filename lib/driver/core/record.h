@@ -1,4 +1,5 @@
-// The record of a run: what must outlast every process. Small, and never bytes of values.
+// The record of a run: what must outlast every process. Small: of all values it holds the bytes of
+// small outputs only.
 #ifndef FRACTOS_LIB_DRIVER_CORE_RECORD_H_
 #define FRACTOS_LIB_DRIVER_CORE_RECORD_H_
 
@@ -30,7 +31,7 @@ struct RunRecord {
   int64_t end_us = 0;
   Failure failure;  // why it is Failing or Failed
   StepPath failed_step;
-  std::map<StepPath, ResultPtr> steps;  // bytes only of small outputs
+  std::map<StepPath, ResultPtr> steps;  // inline bytes: those of small outputs
   // Set with the end: under which path each output stands in `steps`. A sink that refined has its
   // value under a path that only the refinement's bytes could tell.
   std::map<std::string, StepPath> outputs;

@@ -21,6 +21,7 @@ namespace fractos {
 
 // What the run asks of the driver around it, to be carried out in order: Send (lib/protocol), and
 // these.
+
 // Write the record by compare-and-swap; answer with RunCore::Written. One at a time.
 struct WriteRecord {
   RunRecord record;

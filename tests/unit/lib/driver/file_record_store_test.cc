@@ -68,18 +68,6 @@ TEST(MemoryRecordStoreTest, ComparesAndSwaps) {
   ComparesAndSwaps(&store, record);
 }
 
-TEST(MemoryRecordStoreTest, FailsBeforeOrAfterWritingWhenTold) {
-  MemoryRecordStore store;
-  RunRecord record;
-  record.run = RunId::FromBytesOrDie("0123456789abcdef");
-  store.FailNext(absl::UnavailableError("gone"), /*after_writing=*/false);
-  EXPECT_FALSE(store.Write(record, 0).ok());
-  EXPECT_FALSE(store.Load(record.run).ok());
-  store.FailNext(absl::UnavailableError("gone"), /*after_writing=*/true);
-  EXPECT_FALSE(store.Write(record, 0).ok());
-  EXPECT_TRUE(store.Load(record.run).ok());
-}
-
 // promise: R-11
 // "the file store writes atomically": a process killed at any stage leaves the record before or
 // the record after, and the next process goes on from there.
