@@ -30,6 +30,17 @@ namespace {
 // What ServeDaemon adds to Serve: told how reading ended, before executing requests are awaited.
 using OnClosed = std::function<void(const absl::Status&)>;
 
+// The device's description under these options; what it throws is an error like others.
+absl::StatusOr<std::string> DescribeDevice(Device& device, absl::string_view options_json) {
+  absl::StatusOr<Arguments> options = Arguments::Parse(options_json, "option");
+  if (!options.ok()) return options.status();
+  try {
+    return device.Configure(*options);
+  } catch (const std::exception& e) {
+    return absl::InternalError(absl::StrCat("the device threw: ", e.what()));
+  }
+}
+
 // One connection. The thread in Run reads; it answers quick requests itself and gives the others to
 // workers, which it starts as they are needed.
 class Server {
@@ -87,7 +98,7 @@ class Server {
   absl::Status HandleConfigure(const v1::Configure& configure) {
     if (configured_) return absl::InvalidArgumentError("the daemon configures twice");
     configured_ = true;
-    absl::StatusOr<std::string> description = Describe(configure.options_json());
+    absl::StatusOr<std::string> description = DescribeDevice(device_, configure.options_json());
     if (description.ok()) {
       max_workers_ = static_cast<size_t>(std::max(1, device_.concurrency()));
       Send(EncodeDescription(*description));
@@ -96,16 +107,6 @@ class Server {
     Send(EncodeResult(0, Answer::Fail(description.status())));
     writer_.Flush().IgnoreError();
     return description.status();
-  }
-
-  absl::StatusOr<std::string> Describe(absl::string_view options_json) {
-    absl::StatusOr<Arguments> options = Arguments::Parse(options_json, "option");
-    if (!options.ok()) return options.status();
-    try {
-      return device_.Configure(*options);
-    } catch (const std::exception& e) {
-      return absl::InternalError(absl::StrCat("the device threw: ", e.what()));
-    }
   }
 
   absl::Status HandleExecute(v1::Execute& execute) {
@@ -252,10 +253,8 @@ absl::Status Serve(Device& device, int socket) { return Server(device, socket).R
 
 namespace {
 
-int Describe(Device& device, absl::string_view options_json) {
-  absl::StatusOr<Arguments> options = Arguments::Parse(options_json, "option");
-  absl::StatusOr<std::string> description =
-      options.ok() ? device.Configure(*options) : options.status();
+int PrintDescription(Device& device, absl::string_view options_json) {
+  const absl::StatusOr<std::string> description = DescribeDevice(device, options_json);
   if (!description.ok()) {
     std::cerr << description.status().message() << "\n";
     return 2;
@@ -286,9 +285,9 @@ int ServeDaemon(Device& device) {
 
 int AdaptorMain(Device& device, const std::vector<std::string>& arguments) {
   if (arguments.empty()) return ServeDaemon(device);
-  if (arguments[0] == "--describe" && arguments.size() == 1) return Describe(device, "{}");
+  if (arguments[0] == "--describe" && arguments.size() == 1) return PrintDescription(device, "{}");
   if (arguments[0] == "--describe" && arguments.size() == 3 && arguments[1] == "--options") {
-    return Describe(device, arguments[2]);
+    return PrintDescription(device, arguments[2]);
   }
   std::cerr << "the only arguments are: --describe [--options JSON]\n";
   return 2;

@@ -24,11 +24,11 @@ class Passed:
 class RefinedStep:
     """Operations return a list of these to put steps in front of the remaining ones. `inputs` maps
     a name to the index of an earlier refined step or to the name of an input of the own step;
-    device "." is the own one."""
+    cluster "." is the own one."""
 
-    def __init__(self, operation, arguments=None, inputs=None, after=(), device="."):
+    def __init__(self, operation, arguments=None, inputs=None, after=(), cluster="."):
         self.operation, self.arguments, self.inputs = operation, arguments or {}, inputs or {}
-        self.after, self.device = list(after), device
+        self.after, self.cluster = list(after), cluster
 
 
 class Input:
@@ -57,14 +57,16 @@ class Input:
 
 
 class Request:
-    """One execution: operation, arguments (a dict), inputs (a dict of Input by name), key (the same
-    for every execution of one step on the same inputs), deadline (of time.monotonic), cancelled (an
-    Event; looking at it is a courtesy)."""
+    """One execution: operation, arguments (a dict), inputs (a dict of Input by name),
+    idempotency_key (the same for every execution of one step on the same inputs), deadline (of
+    time.monotonic), stop (an Event, set when the answer is not wanted any more; looking at it is a
+    courtesy)."""
 
-    def __init__(self, operation, arguments, inputs, key, timeout):
-        self.operation, self.arguments, self.inputs, self.key = operation, arguments, inputs, key
+    def __init__(self, operation, arguments, inputs, idempotency_key, timeout):
+        self.operation, self.arguments, self.inputs = operation, arguments, inputs
+        self.idempotency_key = idempotency_key
         self.deadline = time.monotonic() + timeout
-        self.cancelled = threading.Event()
+        self.stop = threading.Event()
 
     def argument(self, name, kind=str, default=None):
         """An argument of that type; without a default it must be there."""

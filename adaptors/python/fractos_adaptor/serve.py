@@ -35,7 +35,7 @@ def _refinement(steps):
             wire.field(4, wire.field(1, name) + (wire.integer(2, source) if isinstance(source, int)
                                                  else wire.field(3, source)))
             for name, source in step.inputs.items())
-        body += wire.field(1, wire.field(1, step.device) + wire.field(2, step.operation) +
+        body += wire.field(1, wire.field(1, step.cluster) + wire.field(2, step.operation) +
                            wire.field(3, json.dumps(step.arguments)) + inputs +
                            b"".join(wire.integer(5, index) for index in step.after))
     return wire.field(5, body)
@@ -73,7 +73,7 @@ class _Server:
                 with self._requests_lock:
                     request = self._requests.get(wire.parse(message[3][0]).get(1, [0])[0])
                 if request:
-                    request.cancelled.set()
+                    request.stop.set()
             else:
                 raise wire.ProtocolError("a frame that is out of place here")
 
@@ -114,7 +114,7 @@ class _Server:
     def _execute(self, request):
         known = {operation["name"] for operation in self._device.description["operations"]}
         try:
-            if request.cancelled.is_set():
+            if request.stop.is_set():
                 raise Failure("Cancelled", "not wanted")
             if time.monotonic() >= request.deadline:
                 raise Failure("DeadlineExceeded", "its time passed while it waited its turn")

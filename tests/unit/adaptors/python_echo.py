@@ -19,7 +19,7 @@ class Echo(Device):
         return request.arguments["text"] if "text" in request.arguments else request.input("data")
 
     def sleep(self, request):
-        if request.cancelled.wait(request.argument("ms", int) / 1000):
+        if request.stop.wait(request.argument("ms", int) / 1000):
             raise Failure("Cancelled", "not wanted")
         return b"ok"
 
