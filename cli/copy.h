@@ -16,7 +16,8 @@ struct RemoteName {
   std::string cluster;  // full name
   std::string key;
 };
-// None for a local file: a name with a slash or a dot before any colon is one too.
+// None for a local file: what has no colon, begins with a colon or a slash, or has a dot before the
+// colon, as in "./a:b".
 std::optional<RemoteName> ParseRemoteName(absl::string_view text);
 
 struct CopyOptions {
