@@ -164,14 +164,14 @@ absl::StatusOr<RunRecord> Chain::Run(const Plan& plan, double* microseconds) {
 absl::StatusOr<int64_t> Chain::Flood(const Plan& plan, int in_flight,
                                      std::chrono::nanoseconds window) {
   struct Ended {
-    absl::Mutex mu;
+    absl::Mutex mutex;
     int waiting = 0;
   };
   const auto ended = std::make_shared<Ended>();
   std::deque<RunId> ids;
   const auto start_one = [this, &plan, &ended, &ids]() -> absl::Status {
     absl::StatusOr<RunId> id = StartRun(plan, [ended] {
-      const absl::MutexLock lock(&ended->mu);
+      const absl::MutexLock lock(&ended->mutex);
       ++ended->waiting;
     });
     if (id.ok()) ids.push_back(*id);
@@ -186,9 +186,9 @@ absl::StatusOr<int64_t> Chain::Flood(const Plan& plan, int in_flight,
   while (left > 0) {
     int got;
     {
-      const absl::MutexLock lock(&ended->mu);
+      const absl::MutexLock lock(&ended->mutex);
       const auto some = [&ended] { return ended->waiting > 0; };
-      if (!ended->mu.AwaitWithTimeout(absl::Condition(&some), kRunTimeout)) {
+      if (!ended->mutex.AwaitWithTimeout(absl::Condition(&some), kRunTimeout)) {
         return absl::DeadlineExceededError("a run did not end");
       }
       got = std::exchange(ended->waiting, 0);
