@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/strip.h"
+#include "lib/plan/reasons.h"
 #include "lib/protocol/message.h"
 
 namespace fractos {
@@ -160,6 +161,36 @@ std::vector<size_t> Choose(const std::vector<StepLine>& steps, size_t room) {
   return chosen;
 }
 
+void AddLines(const std::vector<StepPtr>& steps, bool on_failure, ProgressModel* model) {
+  for (const StepPtr& step : steps) {
+    StepLine line;
+    line.name = step->path;
+    line.operation = absl::StrCat(ShortCluster(step->cluster), ".", step->operation);
+    line.on_failure = on_failure;
+    model->steps.push_back(std::move(line));
+  }
+}
+
+// Adds a recorded result to the line of the step that it is of, or grew from.
+void Count(const StepResult& result, StepLine* line) {
+  line->grown += RefinedCount(result);
+  const bool is_root = result.path == line->name;
+  if (!is_root) ++line->grown_done;
+  if (is_root || result.state == ResultState::kFailed) {
+    line->look = LookOf(result.state);
+    line->reason = result.failure.reason;
+    line->attempts = result.attempts;
+  }
+  if (is_root) {
+    line->executor = ShortAddress(result.executor.address);
+    line->bytes = result.value.size;
+  }
+  if (result.timing.received != 0 && result.timing.committed >= result.timing.received) {
+    line->microseconds =
+        std::max<int64_t>(line->microseconds, 0) + result.timing.committed - result.timing.received;
+  }
+}
+
 }  // namespace
 
 std::string FormatMicroseconds(int64_t microseconds) {
@@ -172,12 +203,13 @@ std::string FormatMicroseconds(int64_t microseconds) {
 }
 
 std::string GroupDigits(uint64_t number) {
-  std::string digits = absl::StrCat(number);
-  for (size_t at = digits.size(); at > 3;) {
-    at -= 3;
-    digits.insert(at, " ");
+  const std::string digits = absl::StrCat(number);
+  std::string grouped;
+  for (size_t i = 0; i < digits.size(); ++i) {
+    if (i > 0 && (digits.size() - i) % 3 == 0) grouped.push_back(' ');
+    grouped.push_back(digits[i]);
   }
-  return digits;
+  return grouped;
 }
 
 std::string FormatBytes(uint64_t bytes) {
@@ -198,54 +230,28 @@ ProgressModel BuildProgress(const Plan& plan, const RunSnapshot& snapshot,
   model.title = absl::StrCat(plan.name, " · run ", record.run.ToShortHex());
   model.elapsed_microseconds = elapsed_microseconds;
   model.failing = record.phase == RunPhase::kFailing;
+  AddLines(plan.steps, false, &model);
+  // The error continuation is of interest only once it runs.
+  if (!record.failed_step.empty()) AddLines(plan.on_failure, true, &model);
 
   // Everything that grew from a step of the graph counts for that step.
-  std::map<std::string, size_t> index;
-  const auto add = [&](const std::vector<StepPtr>& steps, bool on_failure) {
-    for (const StepPtr& step : steps) {
-      index.emplace(step->path, model.steps.size());
-      StepLine line;
-      line.name = step->path;
-      line.operation = absl::StrCat(ShortCluster(step->cluster), ".", step->operation);
-      line.on_failure = on_failure;
-      model.steps.push_back(std::move(line));
-    }
+  std::map<std::string, StepLine*> lines;
+  for (StepLine& line : model.steps) lines.emplace(line.name, &line);
+  const auto line_of = [&lines](const StepPath& path) {
+    const auto found = lines.find(std::string(RootStepName(path)));
+    return found == lines.end() ? nullptr : found->second;
   };
-  add(plan.steps, false);
-  // The error continuation is of interest only once it runs.
-  if (!record.failed_step.empty()) add(plan.on_failure, true);
-
   for (const auto& [path, result] : record.steps) {
-    const auto found = index.find(std::string(RootStepName(path)));
-    if (found == index.end()) continue;
-    StepLine& line = model.steps[found->second];
-    line.grown += RefinedCount(*result);
-    const bool is_root = path == line.name;
-    if (!is_root) ++line.grown_done;
-    if (is_root || result->state == ResultState::kFailed) {
-      line.look = LookOf(result->state);
-      line.reason = result->failure.reason;
-      line.attempts = result->attempts;
-    }
-    if (is_root) {
-      line.executor = ShortAddress(result->executor.address);
-      line.bytes = result->value.size;
-    }
-    if (result->timing.received != 0 && result->timing.committed >= result->timing.received) {
-      line.microseconds = std::max<int64_t>(line.microseconds, 0) + result->timing.committed -
-                          result->timing.received;
-    }
+    if (StepLine* const line = line_of(path); line != nullptr) Count(*result, line);
   }
   for (StepLine& line : model.steps) {
     const bool growing = line.look == StepLook::kSucceeded && line.grown_done < line.grown;
     if (growing) line.look = snapshot.finished ? StepLook::kSkipped : StepLook::kRunning;
-    if (growing && snapshot.finished) line.reason = "NotFinished";
+    if (growing && snapshot.finished) line.reason = reason::kNotFinished;
   }
   for (const StepPath& path : snapshot.executing) {
-    const auto found = index.find(std::string(RootStepName(path)));
-    if (found == index.end()) continue;
-    StepLine& line = model.steps[found->second];
-    if (line.look == StepLook::kWaiting) line.look = StepLook::kRunning;
+    StepLine* const line = line_of(path);
+    if (line != nullptr && line->look == StepLook::kWaiting) line->look = StepLook::kRunning;
   }
   return model;
 }

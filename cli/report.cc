@@ -12,6 +12,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
 #include "cli/progress_view.h"
+#include "lib/plan/reasons.h"
 #include "lib/plan/step.h"
 #include "lib/plan/utf8.h"
 #include "nlohmann/json.hpp"
@@ -199,7 +200,7 @@ void Emit(const Json& json, YAML::Emitter* out) {
 
 }  // namespace
 
-std::string WayOut(absl::string_view reason) {
+std::string WayOut(absl::string_view why) {
   struct Hint {
     absl::string_view reason;
     absl::string_view text;
@@ -212,19 +213,19 @@ std::string WayOut(absl::string_view reason) {
        "storage never replaces a file: give another key, or delete that one first"},
       {"NotAnImage", "the step takes a JPEG or PNG file; look at what its input really is"},
       {"DivisionByZero", "guard the step with `when`, or handle the failure with onFailure"},
-      {"DeadlineExceeded", "give the run more time: --deadline, or spec.deadline"},
-      {"Timeout", "give the step more time: `timeout` in the step; or let it `retry`"},
-      {"NoReplica",
+      {reason::kDeadlineExceeded, "give the run more time: --deadline, or spec.deadline"},
+      {reason::kTimeout, "give the step more time: `timeout` in the step; or let it `retry`"},
+      {reason::kNoReplica,
        "every daemon of a device it needs had ended: run with --restart, or give the "
        "DeviceCluster more replicas"},
       {"Unreachable",
        "two daemons could not reach each other; `fractosctl status` shows who is up"},
-      {"TooManySteps", "a run has at most 256 steps, those it grows included"},
-      {"AdaptorCrashed", "run with -v to see what the adaptor wrote before it ended"},
+      {reason::kTooManySteps, "a run has at most 256 steps, those it grows included"},
+      {reason::kAdaptorCrashed, "run with -v to see what the adaptor wrote before it ended"},
       {"ResourceExhausted", "make room on the disk or in memory, then `fractosctl run` again"},
   };
   for (const Hint& hint : kHints) {
-    if (hint.reason == reason) return std::string(hint.text);
+    if (hint.reason == why) return std::string(hint.text);
   }
   return "";
 }
@@ -242,9 +243,9 @@ std::string FormatReport(const RunReport& report, ReportFormat format, bool colo
 ExitCode ExitCodeOf(const RunRecord& record) {
   if (record.phase == RunPhase::kSucceeded) return kExitSucceeded;
   if (record.phase == RunPhase::kCancelled) return kExitInterrupted;
-  const std::string& reason = record.failure.reason;
+  const std::string& why = record.failure.reason;
   // What a run says that had to wait until its deadline for a device or a path.
-  if (reason == "DeadlineExceeded" || reason == "NoReplica" || reason == "Unreachable") {
+  if (why == reason::kDeadlineExceeded || why == reason::kNoReplica || why == "Unreachable") {
     return kExitDeadline;
   }
   return kExitFailed;

@@ -7,6 +7,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "lib/base/limits.h"
+#include "lib/plan/reasons.h"
 #include "lib/plan/utf8.h"
 #include "lib/protocol/message.h"
 
@@ -85,7 +86,7 @@ std::string JudgeRefinedStep(const v1::RefinedStep& step, int index, const Execu
 Outcome JudgeRefinement(v1::Refinement* refinement, const Execute& execution, MemoryStore* store) {
   if (refinement->steps().empty()) return Garbage("a refinement without steps");
   if (refinement->steps_size() >= static_cast<int>(kMaxSteps)) {
-    return FailedOutcome("RefinementTooLong",
+    return FailedOutcome(reason::kRefinementTooLong,
                          absl::StrCat("a refinement of ", refinement->steps_size(),
                                       " steps; a run may have ", kMaxSteps, " in all"));
   }
@@ -151,8 +152,8 @@ Outcome JudgeAnswer(v1::Result* result, const Execute& execution, MemoryStore* s
     case v1::Result::kFailure: {
       const v1::Failure& failure = result->failure();
       bool proper = IsReason(failure.reason());
-      return FailedOutcome(proper ? failure.reason() : "AdaptorFailed", failure.message(),
-                           failure.retryable());
+      return FailedOutcome(proper ? failure.reason() : std::string(reason::kAdaptorFailed),
+                           failure.message(), failure.retryable());
     }
     case v1::Result::kFile:
     case v1::Result::WHAT_NOT_SET:

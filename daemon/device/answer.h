@@ -10,19 +10,20 @@
 #include "fractos/v1/adaptor.pb.h"
 #include "lib/base/unique_fd.h"
 #include "lib/memory/memory_store.h"
+#include "lib/plan/reasons.h"
 
 namespace fractos {
 
 inline constexpr size_t kMaxFailureMessageBytes = 1024;
 inline constexpr size_t kMaxFailureReasonBytes = 64;
 
-// The reasons that the device side itself gives for a failed execution (docs/fractosctl.md).
-inline constexpr char kAdaptorCrashed[] = "AdaptorCrashed";
-inline constexpr char kAdaptorGarbage[] = "AdaptorGarbage";
-inline constexpr char kReplyTooLarge[] = "ReplyTooLarge";
-inline constexpr char kUnsealable[] = "Unsealable";
-inline constexpr char kMemoryExhausted[] = "MemoryExhausted";
-inline constexpr char kTimeout[] = "Timeout";
+// The reasons that the device side itself gives for a failed execution.
+using reason::kAdaptorCrashed;
+using reason::kAdaptorGarbage;
+using reason::kMemoryExhausted;
+using reason::kReplyTooLarge;
+using reason::kTimeout;
+using reason::kUnsealable;
 
 Outcome FailedOutcome(absl::string_view reason, absl::string_view message, bool retryable = false);
 

@@ -9,6 +9,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "lib/base/limits.h"
+#include "lib/plan/reasons.h"
 
 namespace fractos {
 namespace {
@@ -32,11 +33,11 @@ std::optional<Outcome> CheckWhen(const WhenSpec& when, const std::vector<NamedVa
   auto input = std::find_if(inputs.begin(), inputs.end(),
                             [&when](const NamedValue& i) { return i.input == when.input; });
   if (input == inputs.end()) {
-    return Fail("WhenInputMissing", absl::StrCat("`when` names the input \"", when.input,
-                                                 "\", which the step does not have"));
+    return Fail(reason::kWhenInputMissing, absl::StrCat("`when` names the input \"", when.input,
+                                                        "\", which the step does not have"));
   }
   if (input->value.size > kMaxInlineValueBytes) {
-    return Fail("WhenInputTooLarge",
+    return Fail(reason::kWhenInputTooLarge,
                 absl::StrCat("`when` compares inputs of at most ", kMaxInlineValueBytes,
                              " bytes; \"", when.input, "\" has ", input->value.size));
   }
@@ -46,7 +47,7 @@ std::optional<Outcome> CheckWhen(const WhenSpec& when, const std::vector<NamedVa
     text = *input->value.inline_bytes;
   } else {
     absl::StatusOr<BytesPtr> bytes = store.Get(input->value.object);
-    if (!bytes.ok()) return Fail("InputLost", std::string(bytes.status().message()));
+    if (!bytes.ok()) return Fail(reason::kInputLost, std::string(bytes.status().message()));
     held = *std::move(bytes);
     text = held->view();
   }
@@ -69,8 +70,9 @@ std::optional<Outcome> CheckWhen(const WhenSpec& when, const std::vector<NamedVa
   options.set_max_mem(kMaxExpressionMemory);
   RE2 expression(when.operand, options);
   if (!expression.ok()) {
-    return Fail("WhenInvalid", absl::StrCat("`when` does not understand the expression \"",
-                                            Shortened(when.operand), "\": ", expression.error()));
+    return Fail(reason::kWhenInvalid,
+                absl::StrCat("`when` does not understand the expression \"",
+                             Shortened(when.operand), "\": ", expression.error()));
   }
   if (RE2::FullMatch(re2::StringPiece(text.data(), text.size()), expression)) return std::nullopt;
   return Outcome{Outcome::Skipped{

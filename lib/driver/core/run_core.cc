@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "lib/base/limits.h"
 #include "lib/driver/core/run_core_impl.h"
+#include "lib/plan/reasons.h"
 
 namespace fractos {
 namespace {
@@ -111,7 +112,7 @@ void RunCore::Impl::LinkDown(Event& event, const Address& peer) {
 
 void RunCore::Impl::Cancel(Event& event) {
   if (finished_ || ending_) return;
-  record_.failure = {"Cancelled", "the run was cancelled"};
+  record_.failure = {reason::kCancelled, "the run was cancelled"};
   Finish(event, RunPhase::kCancelled);
   Flush(event);
 }
@@ -268,7 +269,8 @@ bool RunCore::Impl::BuildGraph(Event& event) {
     graph_ = *std::move(graph);
     return true;
   }
-  Failure failure{absl::IsResourceExhausted(graph.status()) ? "TooManySteps" : "InvalidRefinement",
+  Failure failure{absl::IsResourceExhausted(graph.status()) ? reason::kTooManySteps
+                                                            : reason::kInvalidRefinement,
                   std::string(graph.status().message())};
   if (failing) {
     // The error continuation itself went wrong; what failed first stays the reason.
@@ -293,11 +295,11 @@ Failure RunCore::Impl::DeadlineFailure() const {
       return peer.first.cluster == cluster;
     });
     if (!reachable) {
-      return {"NoReplica", absl::StrCat("no replica of ", cluster,
-                                        " could be reached before the run's deadline")};
+      return {reason::kNoReplica, absl::StrCat("no replica of ", cluster,
+                                               " could be reached before the run's deadline")};
     }
   }
-  return {"DeadlineExceeded", "the run did not end before its deadline"};
+  return {reason::kDeadlineExceeded, "the run did not end before its deadline"};
 }
 
 int64_t RunCore::Impl::Micros(Time time) const {
