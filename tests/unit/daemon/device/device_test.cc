@@ -1,3 +1,5 @@
+// Above 600 lines in one file: each test is what one misdeed of an adaptor comes to, a few lines
+// around the fixture that all of them share.
 #include "daemon/device/device.h"
 
 #include <fcntl.h>
