@@ -68,8 +68,8 @@ absl::StatusOr<bool> FrameReader::Fill() {
   message.msg_iovlen = 1;
   message.msg_control = control;
   message.msg_controllen = sizeof(control);
-  // Sleeps in poll, not in recvmsg: the latter also wakes up when the daemon takes what was answered
-  // before (room to write again), which costs two switches of processes per execution.
+  // Sleeps in poll, not in recvmsg: the latter also wakes up when the daemon takes what was
+  // answered before (room to write again), which costs two switches of processes per execution.
   ssize_t n = ::recvmsg(socket_, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
   while (n < 0 && (errno == EINTR || errno == EAGAIN)) {
     pollfd readable{socket_, POLLIN, 0};
