@@ -98,7 +98,8 @@ class FileElectionTest : public ::testing::Test {
   std::string folder_;
 };
 
-// A replica in a process of its own, which says on a pipe each epoch that it wins.
+// A replica in a process of its own, which says on a pipe each epoch that it wins. It is this
+// program once more: what is forked from a process with threads may not even allocate.
 class ReplicaProcess {
  public:
   ReplicaProcess(const std::string& folder, uint32_t replica) {
@@ -106,8 +107,12 @@ class ReplicaProcess {
     if (pipe2(ends, O_CLOEXEC) != 0) return;
     said_ = UniqueFd(ends[0]);
     UniqueFd say(ends[1]);
+    const std::string number = absl::StrCat(replica);
     pid_ = fork();
-    if (pid_ == 0) Child(folder, replica, say.get());
+    if (pid_ != 0) return;
+    dup2(say.get(), 1);
+    execl("/proc/self/exe", "replica", "--replica", folder.c_str(), number.c_str(), nullptr);
+    _exit(127);
   }
   ~ReplicaProcess() { Kill(); }
 
@@ -130,29 +135,6 @@ class ReplicaProcess {
   }
 
  private:
-  class Teller final : public ElectionObserver {
-   public:
-    explicit Teller(int fd) : fd_(fd) {}
-    void OnElected(uint64_t epoch) override {
-      if (write(fd_, &epoch, sizeof(epoch)) != sizeof(epoch)) _exit(1);
-    }
-    void OnLeader(const LeaderInfo&) override {}
-    void OnElectionError(const absl::Status&) override { _exit(1); }
-
-   private:
-    const int fd_;
-  };
-
-  [[noreturn]] static void Child(const std::string& folder, uint32_t replica, int fd) {
-    SystemRandom random;
-    Teller teller(fd);
-    Incarnation self{{"default/math", replica}, random.NewId<BootId>()};
-    auto election = FileElection::Create({folder, self}, &teller);
-    if (!election.ok()) _exit(1);
-    (*election)->Start();
-    while (true) pause();
-  }
-
   pid_t pid_ = 0;
   UniqueFd said_;
 };
@@ -329,5 +311,34 @@ TEST_F(FileElectionTest, ALeaderFileThatMakesNoSenseSaysNothing) {
   EXPECT_EQ(ReadLeader(path), leader);
 }
 
+class Teller final : public ElectionObserver {
+ public:
+  void OnElected(uint64_t epoch) override {
+    if (write(1, &epoch, sizeof(epoch)) != sizeof(epoch)) _exit(1);
+  }
+  void OnLeader(const LeaderInfo&) override {}
+  void OnElectionError(const absl::Status&) override { _exit(1); }
+};
+
 }  // namespace
+
+// What a ReplicaProcess does.
+int Replica(const std::string& folder, uint32_t replica) {
+  SystemRandom random;
+  Teller teller;
+  Incarnation self{{"default/math", replica}, random.NewId<BootId>()};
+  auto election = FileElection::Create({folder, self}, &teller);
+  if (!election.ok()) return 1;
+  (*election)->Start();
+  while (true) pause();
+}
+
 }  // namespace fractos
+
+int main(int argc, char** argv) {
+  if (argc == 4 && std::string(argv[1]) == "--replica") {
+    return fractos::Replica(argv[2], static_cast<uint32_t>(std::stoul(argv[3])));
+  }
+  testing::InitGoogleTest(&argc, argv);
+  return RUN_ALL_TESTS();
+}

@@ -1,5 +1,6 @@
 #include "lib/driver/file_record_store.h"
 
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -7,6 +8,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -18,6 +20,59 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
+RunRecord Record(uint64_t redrive) {
+  RunRecord record;
+  record.run = RunId::FromBytesOrDie("0123456789abcdef");
+  record.name = "test";
+  record.redrive = redrive;
+  return record;
+}
+
+// This program once more, as another driver: what is forked from a process with threads may not
+// even allocate. It is killed at the latest when this object goes.
+class OtherDriver {
+ public:
+  explicit OtherDriver(const std::vector<std::string>& arguments) {
+    int ends[2];
+    if (::pipe(ends) != 0) return;
+    std::vector<char*> argv;
+    for (const std::string& one : arguments) argv.push_back(const_cast<char*>(one.c_str()));
+    argv.push_back(nullptr);
+    pid_ = ::fork();
+    if (pid_ == 0) {
+      ::dup2(ends[1], 1);
+      ::execv("/proc/self/exe", argv.data());
+      ::_exit(127);
+    }
+    ::close(ends[1]);
+    said_ = ends[0];
+  }
+  ~OtherDriver() {
+    Kill();
+    ::close(said_);
+  }
+  // The next character it says; 0 when it ends without.
+  char Hear() {
+    char answer = 0;
+    return ::read(said_, &answer, 1) == 1 ? answer : '\0';
+  }
+  int ExitCode() {
+    int status = 0;
+    ::waitpid(pid_, &status, 0);
+    pid_ = -1;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  }
+  void Kill() {
+    if (pid_ <= 0) return;
+    ::kill(pid_, SIGKILL);
+    ExitCode();
+  }
+
+ private:
+  pid_t pid_ = -1;
+  int said_ = -1;
+};
+
 class FileRecordStoreTest : public ::testing::Test {
  protected:
   FileRecordStoreTest() {
@@ -26,13 +81,6 @@ class FileRecordStoreTest : public ::testing::Test {
   }
   ~FileRecordStoreTest() override { std::filesystem::remove_all(directory_); }
 
-  RunRecord Record(uint64_t redrive) const {
-    RunRecord record;
-    record.run = RunId::FromBytesOrDie("0123456789abcdef");
-    record.name = "test";
-    record.redrive = redrive;
-    return record;
-  }
   RunId run() const { return Record(0).run; }
 
   std::string directory_;
@@ -79,19 +127,9 @@ TEST_F(FileRecordStoreTest, AKillAtAnyStageLeavesAWholeRecord) {
         FileRecordStore store(directory_);
         ASSERT_TRUE(store.Write(Record(1), 0).ok());
       }
-      const pid_t child = ::fork();
-      ASSERT_GE(child, 0);
-      if (child == 0) {
-        FileRecordStore store(directory_, [stage](WriteStage at) {
-          if (static_cast<int>(at) == stage) ::_exit(42);
-          return absl::OkStatus();
-        });
-        (void)store.Write(Record(2), replaces ? 1 : 0);
-        ::_exit(1);
-      }
-      int status = 0;
-      ASSERT_EQ(::waitpid(child, &status, 0), child);
-      ASSERT_EQ(WEXITSTATUS(status), 42);
+      OtherDriver other(
+          {"driver", "--die", directory_, std::to_string(stage), std::to_string(replaces ? 1 : 0)});
+      ASSERT_EQ(other.ExitCode(), 42);
 
       const bool is_new = stage > static_cast<int>(WriteStage::kRename);
       FileRecordStore store(directory_);
@@ -131,19 +169,8 @@ TEST_F(FileRecordStoreTest, AnErrorAtAnyStageKeepsTheRecordBefore) {
 // promise: R-12
 // A lock guards each run: two drivers cannot drive one run, and a killed one frees it at once.
 TEST_F(FileRecordStoreTest, OnlyOneProcessDrivesARunAndAKilledOneFreesIt) {
-  int ready[2];
-  ASSERT_EQ(::pipe(ready), 0);
-  const pid_t child = ::fork();
-  ASSERT_GE(child, 0);
-  if (child == 0) {
-    FileRecordStore store(directory_);
-    const bool ok = store.Write(Record(1), 0).ok();
-    (void)!::write(ready[1], ok ? "y" : "n", 1);
-    while (true) ::pause();
-  }
-  char answer = 0;
-  ASSERT_EQ(::read(ready[0], &answer, 1), 1);
-  ASSERT_EQ(answer, 'y');
+  OtherDriver other({"driver", "--drive", directory_});
+  ASSERT_EQ(other.Hear(), 'y');
 
   FileRecordStore store(directory_);
   const absl::Status locked = store.Lock(run());
@@ -152,12 +179,9 @@ TEST_F(FileRecordStoreTest, OnlyOneProcessDrivesARunAndAKilledOneFreesIt) {
   EXPECT_EQ(store.Write(Record(2), 1).status().code(), absl::StatusCode::kAborted);
   EXPECT_TRUE(store.Load(run()).ok()) << "reading needs no lock";
 
-  ASSERT_EQ(::kill(child, SIGKILL), 0);
-  ASSERT_EQ(::waitpid(child, nullptr, 0), child);
+  other.Kill();
   EXPECT_TRUE(store.Lock(run()).ok());
   EXPECT_EQ(*store.Write(Record(2), 1), 2u);
-  ::close(ready[0]);
-  ::close(ready[1]);
 }
 
 TEST_F(FileRecordStoreTest, ADamagedFileIsNamed) {
@@ -174,4 +198,32 @@ TEST_F(FileRecordStoreTest, ADamagedFileIsNamed) {
 }
 
 }  // namespace
+
+// Dies at `stage` of writing, over the first version of the record or none.
+int WriteAndDie(const std::string& directory, int stage, uint64_t version) {
+  FileRecordStore store(directory, [stage](WriteStage at) {
+    if (static_cast<int>(at) == stage) ::_exit(42);
+    return absl::OkStatus();
+  });
+  (void)store.Write(Record(2), version);
+  return 1;
+}
+
+int Drive(const std::string& directory) {
+  FileRecordStore store(directory);
+  const bool ok = store.Write(Record(1), 0).ok();
+  (void)!::write(1, ok ? "y" : "n", 1);
+  while (true) ::pause();
+}
+
 }  // namespace fractos
+
+int main(int argc, char** argv) {
+  const std::string mode = argc > 1 ? argv[1] : "";
+  if (mode == "--die" && argc == 5) {
+    return fractos::WriteAndDie(argv[2], std::stoi(argv[3]), std::stoul(argv[4]));
+  }
+  if (mode == "--drive" && argc == 3) return fractos::Drive(argv[2]);
+  testing::InitGoogleTest(&argc, argv);
+  return RUN_ALL_TESTS();
+}
