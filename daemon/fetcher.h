@@ -32,8 +32,9 @@ std::string MemorySocketOf(absl::string_view endpoint);
 class Fetcher {
  public:
   // Told of each Fetch exactly once, unless it was released before: OK when the bytes are in the
-  // store; NotFound or Unavailable when their owner does not have them any more; another error when
-  // they cannot be kept here. Called on any thread, also inside Fetch, with no lock held.
+  // store; NotFound or Unavailable when their owner does not have them any more; ResourceExhausted
+  // when there is no room for them now; another error when they cannot be kept here. Called on any
+  // thread, also inside Fetch, with no lock held.
   using Fetched = std::function<void(const RunId&, const Value&, const absl::Status&)>;
 
   // `store` outlives the fetcher.

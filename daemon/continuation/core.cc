@@ -220,6 +220,7 @@ void Core::Impl::Flush(Event& event) {
     local_.pop_front();
     On(event, options_.self, std::move(message));
   }
+  ReleaseRead(event);
 }
 
 // Past the deadline nothing is executed or handed on any more; values stay for a grace.

@@ -74,7 +74,8 @@ class Core {
   void Receive(Time now, const Incarnation& from, Message message, Actions* actions);
 
   // The value of a Fetch is here, or cannot be had: NotFound and Unavailable mean its owner does
-  // not have it any more, anything else fails the steps that need it.
+  // not have it any more, ResourceExhausted that there is no room for it now; both are tried again.
+  // Anything else fails the steps that need it.
   void Fetched(Time now, const RunId& run, const Value& value, const absl::Status& status,
                Actions* actions);
 

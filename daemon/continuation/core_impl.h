@@ -92,6 +92,8 @@ class Core::Impl {
   void FetchInputs(Event& event, Run& run, Attempt& attempt);
   bool IsHere(const Run& run, const Value& value) const;
   bool IsLost(const Run& run, const Value& value) const;
+  bool WillBeRead(const Run& run, const ObjectId& object) const;
+  void ReleaseRead(Event& event);
   void RequestFetch(Event& event, Run& run, const Value& value);
   void StartExecuting(Event& event, Run& run, Attempt& attempt);
   void Settle(Event& event, Run& run, Attempt& attempt);  // a staged outcome, once R is settled
@@ -140,6 +142,8 @@ class Core::Impl {
   size_t occupied_ = 0;         // execution slots
   std::deque<HandOver> local_;  // to steps of this daemon's own cluster
   HoldTable::Sends sends_;
+  // Fetched values that an attempt which has ended has read.
+  std::vector<std::pair<RunId, ObjectId>> read_;
   bool leads_ = false;
   bool draining_ = false;
   uint64_t epoch_ = 0;

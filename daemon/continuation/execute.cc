@@ -1,5 +1,6 @@
 // From an accepted attempt to a committed result.
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -11,7 +12,7 @@
 namespace fractos {
 namespace {
 
-constexpr Duration kLostValueRetry = std::chrono::milliseconds(500);
+constexpr Duration kStarvedRetry = std::chrono::milliseconds(500);
 constexpr Duration kKeepalive = std::chrono::seconds(1);
 constexpr int kMaxBackoffDoublings = 10;
 
@@ -45,6 +46,20 @@ std::vector<NamedValue> InputsOf(const Attempt& attempt) {
         {bound.input, bound.value, !NeedsBytes(*attempt.step, bound.input, bound.passed)});
   }
   return values;
+}
+
+// Whether the candidate's step is to read `object`.
+bool Reads(const Candidate& candidate, const ObjectId& object) {
+  const Step& step = *candidate.step;
+  const bool offered = candidate.result != nullptr && candidate.result->value.object == object;
+  const auto by_edge = [&](const InputEdge& input) {
+    return offered && input.from == candidate.edge && NeedsBytes(step, input.input, input.passed);
+  };
+  const auto bound = [&](const BoundInput& input) {
+    return input.value.object == object && NeedsBytes(step, input.input, input.passed);
+  };
+  return std::any_of(step.inputs.begin(), step.inputs.end(), by_edge) ||
+         std::any_of(step.bound.begin(), step.bound.end(), bound);
 }
 
 // Looks at the bytes that will be expanded, not at what they were made of.
@@ -168,6 +183,36 @@ bool Core::Impl::IsLost(const Run& run, const Value& value) const {
   return fetch != run.fetches.end() && fetch->second.state == Run::FetchState::kLost;
 }
 
+// Whether anything that is not done yet needs the bytes. A candidate that an attempt was made of is
+// done with that attempt; should it make another one, the bytes are fetched again.
+bool Core::Impl::WillBeRead(const Run& run, const ObjectId& object) const {
+  std::set<EdgeKey> used;
+  for (const auto& [id, attempt] : run.attempts) {
+    used.insert(attempt->edges.begin(), attempt->edges.end());
+    if (attempt->state == Attempt::State::kCommitted) continue;
+    for (const NamedValue& input : InputsOf(*attempt)) {
+      if (!input.passed && input.value.object == object) return true;
+    }
+  }
+  for (const auto& [step, candidates] : run.candidates) {
+    if (run.pinned.contains(step)) continue;
+    for (const auto& [from, candidate] : candidates) {
+      if (!used.contains(candidate.key) && Reads(candidate, object)) return true;
+    }
+  }
+  return false;
+}
+
+// What was fetched counts against this daemon's quota until the run ends, unless it goes as soon as
+// it has been read. Looked at when an event's local hand-overs have arrived: a refinement's steps
+// take over the inputs of the step that refined.
+void Core::Impl::ReleaseRead(Event& event) {
+  for (const auto& [id, object] : std::exchange(read_, {})) {
+    Run* run = FindRun(id);
+    if (run != nullptr && !WillBeRead(*run, object)) ReleaseObject(event, *run, object);
+  }
+}
+
 void Core::Impl::RequestFetch(Event& event, Run& run, const Value& value) {
   if (IsHere(run, value)) return;
   Run::FetchState& fetch = run.fetches[value.object];
@@ -199,8 +244,15 @@ void Core::Impl::Fetched(Time now, const RunId& id, const Value& value, const ab
     return;
   }
   const bool gone = absl::IsNotFound(status) || absl::IsUnavailable(status);
+  // There is no room for it, until others have done with theirs.
+  const bool full = absl::IsResourceExhausted(status);
   if (status.ok()) run->objects.insert(value.object);
-  run->fetches[value.object].state = status.ok() ? Run::FetchState::kHere : Run::FetchState::kLost;
+  if (full) {
+    run->fetches.erase(value.object);
+  } else {
+    run->fetches[value.object].state =
+        status.ok() ? Run::FetchState::kHere : Run::FetchState::kLost;
+  }
   std::vector<Attempt*> waiting;
   for (auto& [key, attempt] : run->attempts) {
     if (attempt->state != Attempt::State::kFetching) continue;
@@ -212,12 +264,13 @@ void Core::Impl::Fetched(Time now, const RunId& id, const Value& value, const ab
     if (attempt->state != Attempt::State::kFetching) continue;  // named twice
     if (status.ok()) {
       FetchInputs(event, *run, *attempt);
-    } else if (gone) {
-      // Its turn goes to others: one of them may be what makes these bytes again.
+    } else if (gone || full) {
+      // Its turn goes to others: one of them may be what makes these bytes again, or room for them.
       Leave(event, *attempt);
       attempt->state = Attempt::State::kStarved;
-      attempt->due = now + kLostValueRetry;
+      attempt->due = now + kStarvedRetry;
       Arm(*run, attempt->due);
+      if (full) continue;
       run->lost.insert(value.object);
       ScheduleReport(*run, now);
     } else {
@@ -356,6 +409,12 @@ void Core::Impl::CommitResult(Event& event, Run& run, Attempt& attempt, ResultSt
   result->failure = std::move(failure);
   attempt.result = std::move(result);
   attempt.state = Attempt::State::kCommitted;
+  for (const NamedValue& input : InputsOf(attempt)) {
+    const auto fetch = run.fetches.find(input.value.object);
+    if (fetch != run.fetches.end() && fetch->second.state == Run::FetchState::kHere) {
+      read_.push_back({run.id, input.value.object});
+    }
+  }
   Reach(event, run, attempt.key.step, StepState::kCommitted);
   Forward(event, run, attempt);
 }

@@ -36,7 +36,8 @@ struct Attempt {
     kQueued,     // accepted, waiting for its turn
     kFetching,   // its turn; inputs are on their way
     kExecuting,  // the adaptor has it
-    kStarved,    // nobody has the bytes of an input; it gave up its turn until somebody may
+    kStarved,    // nobody has the bytes of an input, or nowhere is room for them; it gave up its
+                 // turn until that may have changed
     kBackoff,    // failed, to be tried again
     kStaged,     // answered, but its redrive epoch is not settled
     kFenced,     // an effect whose daemon stopped leading before it committed
@@ -85,7 +86,8 @@ struct Run {
   std::map<StepPath, std::map<ResultId, Candidate>> candidates;
   std::map<AttemptId, std::unique_ptr<Attempt>> attempts;
 
-  // Values being fetched or here, and everything this daemon made: all to be released in the end.
+  // Values being fetched or here, and everything this daemon made: all to be released in the end,
+  // and what was fetched as soon as it has been read.
   struct FetchState {
     Value value;
     enum { kPending, kHere, kLost } state = kPending;

@@ -99,6 +99,10 @@ class MemoryStore::Impl {
 
   absl::Status Cache(const Value& value, UniqueFd file) {
     if (absl::Status status = CheckSealed(file.get(), value.size); !status.ok()) return status;
+    if (value.size > quota_) {
+      return absl::OutOfRangeError(
+          absl::StrCat("it is larger than all of Memory, which is ", quota_, " bytes"));
+    }
     if (absl::Status status = Reserve(value.size); !status.ok()) return status;
     absl::StatusOr<BytesPtr> bytes = MappedBytes::Map(std::move(file), value.size);
     bool added = false;

@@ -57,7 +57,8 @@ class MemoryStore {
   // Committed objects only: what other processes may read.
   absl::StatusOr<BytesPtr> GetCommitted(const ObjectId& object) const;
 
-  // Keeps bytes pulled from another daemon, under the owner's id, until Release.
+  // Keeps bytes pulled from another daemon, under the owner's id, until Release. OutOfRange when
+  // they are more than the whole quota, so that no waiting for room would help.
   absl::Status Cache(const Value& value, UniqueFd sealed_file);
 
   uint64_t used_bytes() const;

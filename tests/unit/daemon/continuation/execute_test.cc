@@ -169,6 +169,60 @@ TEST_F(ExecuteTest, AFetchThatFailsOtherwiseFailsTheStep) {
   EXPECT_EQ(core_->stats().executing, 0u);
 }
 
+// promise: M-15
+TEST_F(ExecuteTest, WhatWasFetchedIsReleasedOnceItHasBeenRead) {
+  const ResultPtr large = GivenLarge("read", "many bytes");
+  Start(NewStep("one", {"read"}), large);
+  Fetched(large);
+  Receive(Hand({NewStep("late", {"read", "other"})}, large));
+  Produce("one");
+  EXPECT_TRUE(All<Release>().empty()) << "another step waits for its other input";
+  Receive(Hand({NewStep("late", {"read", "other"})}, Given("other", "o")));
+  ASSERT_TRUE(Executes("late"));
+  Produce("late");
+  ASSERT_EQ(All<Release>().size(), 1u);
+  EXPECT_EQ(All<Release>()[0].object, large->value.object);
+  // And comes again when it is needed after all.
+  Receive(Hand({NewStep("again", {"read"})}, large));
+  EXPECT_EQ(All<Fetch>().size(), 1u);
+}
+
+// promise: M-15
+TEST_F(ExecuteTest, WhatTheNextStepHereReadsTooIsNotFetchedTwice) {
+  const ResultPtr large = GivenLarge("read", "many bytes");
+  std::shared_ptr<Step> one = NewStep("one");
+  one->inputs = {{"data", "read", /*passed=*/false}};
+  Receive(Hand({one, NewStep("two", {"one"})}, large));
+  Fetched(large);
+  Executed("one", {Outcome::PassedInput{"data"}});
+  EXPECT_TRUE(All<Release>().empty());
+  EXPECT_TRUE(All<Fetch>().empty());
+  ASSERT_TRUE(Executes("two"));
+  Produce("two");
+  EXPECT_EQ(All<Release>().size(), 1u);
+}
+
+// promise: M-15
+TEST_F(ExecuteTest, AFetchThatFindsNoRoomIsTriedAgain) {
+  Core::Options options;
+  options.max_in_flight = 1;
+  Restart(options);
+  const ResultPtr large = GivenLarge("read", "many bytes");
+  Start(NewStep("one", {"read"}), large);
+  Receive(Hand({NewStep("other", {"read"})}, Given("read", "few")));
+  EXPECT_FALSE(Executes("other"));
+  Fetched(large, absl::ResourceExhaustedError("full"));
+  EXPECT_TRUE(Executes("other")) << "it may be what makes room";
+  EXPECT_TRUE(Sent<HandOver>().empty()) << "the step has not failed";
+  Produce("other");
+  Advance(Duration::zero());
+  for (const Report& report : Sent<Report>()) EXPECT_TRUE(report.lost.empty());
+  Advance(milliseconds(500));
+  EXPECT_EQ(All<Fetch>().size(), 1u);
+  Fetched(large);
+  EXPECT_TRUE(Executes("one"));
+}
+
 TEST_F(ExecuteTest, AnswersThatNobodyWaitsForAreReleased) {
   Begin();
   core_->Executed(now_, {kRun, "one", Lineage()}, {Outcome::Produced{InlineValue("x", kSelf)}},

@@ -129,6 +129,17 @@ TEST_F(MemoryStoreTest, TheQuotaHoldsToTheByte) {
   EXPECT_TRUE(store_.StageInline("x").ok());
 }
 
+TEST_F(MemoryStoreTest, TellsAFullMemoryFromOneThatIsTooSmall) {
+  Value all = store_.StageInline(std::string(kQuota, 'x')).value();
+  Value value = all;
+  value.object = random_.NewId<ObjectId>();
+  value.size = 1;
+  EXPECT_TRUE(absl::IsResourceExhausted(store_.Cache(value, SealedFileOf("x").value())));
+  value.size = kQuota + 1;
+  UniqueFd larger = SealedFileOf(std::string(kQuota + 1, 'x')).value();
+  EXPECT_TRUE(absl::IsOutOfRange(store_.Cache(value, std::move(larger))));
+}
+
 TEST_F(MemoryStoreTest, PulledBytesAreKeptButNotServed) {
   MemoryStore owner({{"default/other", 0}, {}}, kQuota, &random_);
   Value value = owner.StageInline(large_).value();
