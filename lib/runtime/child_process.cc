@@ -115,6 +115,13 @@ void ExecuteInChild(const ChildSpec& spec, Prepared& prepared, pid_t parent, int
   ::execve(prepared.program.c_str(), prepared.argv.data(), prepared.envp.data());
 }
 
+// To the child's group, and to the child itself, which may have left it. Only for a child that is
+// not reaped yet, so that the number is still its own. Nobody is asked to end twice.
+void Signal(pid_t pid, int signal) {
+  ::kill(-pid, signal);
+  if (signal == SIGKILL || ::getpgid(pid) != pid) ::kill(pid, signal);
+}
+
 struct Child {
   UniqueFd pidfd;
   std::function<void(ChildExit)> on_exit;
@@ -157,8 +164,7 @@ class ChildProcesses::Impl {
       absl::MutexLock lock(&mutex_);
       auto child = children_.find(pid);
       if (child == children_.end()) return;
-      // Not reaped while it is in the map, so the number is still its own.
-      ::kill(-pid, SIGTERM);
+      Signal(pid, SIGTERM);
       const Time at = std::chrono::steady_clock::now() + grace;
       if (!child->second.kill_at.has_value() || at < *child->second.kill_at) {
         child->second.kill_at = at;
@@ -169,7 +175,7 @@ class ChildProcesses::Impl {
 
   void Kill(pid_t pid) {
     absl::MutexLock lock(&mutex_);
-    if (children_.contains(pid)) ::kill(-pid, SIGKILL);
+    if (children_.contains(pid)) Signal(pid, SIGKILL);
   }
 
  private:
@@ -196,7 +202,7 @@ class ChildProcesses::Impl {
           pids.push_back(pid);
           if (!child.kill_at.has_value()) continue;
           if (*child.kill_at <= now) {
-            ::kill(-pid, SIGKILL);
+            Signal(pid, SIGKILL);
             child.kill_at.reset();
             continue;
           }
@@ -222,7 +228,7 @@ class ChildProcesses::Impl {
     {
       absl::MutexLock lock(&mutex_);
       for (auto& [pid, child] : children_) {
-        ::kill(-pid, SIGKILL);
+        Signal(pid, SIGKILL);
         left.push_back(pid);
       }
     }
@@ -258,7 +264,7 @@ class ChildProcesses::Impl {
     UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
     if (!pidfd.valid()) {
       const int open_error = errno;
-      ::kill(-pid, SIGKILL);
+      Signal(pid, SIGKILL);
       ::waitpid(pid, nullptr, 0);
       return absl::ErrnoToStatus(open_error, "pidfd_open");
     }
@@ -273,7 +279,7 @@ class ChildProcesses::Impl {
     while (::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT) != 0) {
       if (errno != EINTR) break;
     }
-    ::kill(-pid, SIGKILL);
+    Signal(pid, SIGKILL);
     std::function<void(ChildExit)> on_exit;
     {
       absl::MutexLock lock(&mutex_);

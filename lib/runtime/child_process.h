@@ -51,9 +51,9 @@ class ChildProcesses {
   // may Start another only from elsewhere, so it usually posts to an EventLoop.
   absl::StatusOr<pid_t> Start(const ChildSpec& spec, std::function<void(ChildExit)> on_exit);
 
-  // SIGTERM to its group, SIGKILL after `grace`. Nothing happens if it has ended already.
+  // SIGTERM to it and its group, SIGKILL after `grace`. Nothing happens if it has ended already.
   void Terminate(pid_t child, Duration grace);
-  // SIGKILL to its group.
+  // SIGKILL to it and its group.
   void Kill(pid_t child);
 
  private:

@@ -146,6 +146,20 @@ TEST_F(ChildProcessesTest, WhatAChildStartedIsKilledWhenItEnds) {
   EXPECT_EQ(out_.Drain(), "");  // ends only when the grandchild, which holds the pipe, is gone
 }
 
+// promise: A-06
+TEST_F(ChildProcessesTest, AChildThatLeavesItsGroupIsKilledAllTheSame) {
+  // Into its parent's group; there is no command for it.
+  const std::string leave =
+      "exec python3 -c 'import os, time\n"
+      "os.setpgid(0, os.getpgid(os.getppid()))\n"
+      "print(\"ready\", flush=True)\n"
+      "time.sleep(1000)'";
+  const pid_t pid = Shell(leave);
+  ASSERT_EQ(out_.ReadUntil("ready\n"), "ready\n");
+  children_->Kill(pid);
+  EXPECT_EQ(Wait().signal, SIGKILL);
+}
+
 TEST_F(ChildProcessesTest, NoneOutlivesTheObject) {
   Shell("sleep 1000 & sleep 1000");
   children_.reset();
