@@ -19,6 +19,7 @@
 #include "lib/base/limits.h"
 #include "lib/plan/duration.h"
 #include "lib/plan/names.h"
+#include "lib/runtime/descriptor_limit.h"
 
 namespace fractos {
 namespace {
@@ -245,5 +246,6 @@ int main(int argc, char** argv) {
 #ifndef FRACTOS_FAILPOINTS
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);  // as fractos-daemon does
 #endif
+  fractos::RaiseDescriptorLimit();
   return fractos::Commands().Main(argc, argv);
 }

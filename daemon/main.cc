@@ -26,6 +26,7 @@
 #include "daemon/metrics.h"
 #include "daemon/status_server.h"
 #include "lib/runtime/child_process.h"
+#include "lib/runtime/descriptor_limit.h"
 #include "lib/runtime/event_loop.h"
 
 namespace fractos {
@@ -238,6 +239,7 @@ int Main(int argc, const char* const* argv) {
     return 0;
   }
   if (flags->die_with_parent && !DieWithParent()) return kExitFailed;
+  RaiseDescriptorLimit();
   return Run(*flags);
 }
 

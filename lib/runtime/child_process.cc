@@ -35,6 +35,7 @@ struct Prepared {
   std::vector<char*> envp;
   std::vector<std::pair<int, int>> descriptors;  // by the child's number
   std::vector<int> moved;                        // room for as many
+  int out_of_the_way = 3;                        // none of the child's is this high
 };
 
 std::string AbsolutePath(const std::string& path) {
@@ -86,11 +87,15 @@ absl::StatusOr<Prepared> Prepare(const ChildSpec& spec) {
   prepared.envp.push_back(nullptr);
   prepared.descriptors = spec.descriptors;
   prepared.moved.resize(spec.descriptors.size());
+  for (const auto& [ours, theirs] : spec.descriptors) {
+    prepared.out_of_the_way = std::max(prepared.out_of_the_way, theirs + 1);
+  }
   return prepared;
 }
 
-// Runs in the child: only async-signal-safe calls. Returns when something failed, with errno.
-void ExecuteInChild(const ChildSpec& spec, Prepared& prepared, pid_t parent, int error_pipe) {
+// Runs in the child: only async-signal-safe calls. Returns when something failed, with errno;
+// `error_pipe` may have another number then.
+void ExecuteInChild(const ChildSpec& spec, Prepared& prepared, pid_t parent, int* error_pipe) {
   ::setpgid(0, 0);
   if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return;
   if (::getppid() != parent) ::_exit(127);  // it died before we asked to be told
@@ -99,11 +104,12 @@ void ExecuteInChild(const ChildSpec& spec, Prepared& prepared, pid_t parent, int
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
   // Out of the way first, for one's target may be another's source.
-  constexpr int kOutOfTheWay = 512;
-  const int pipe = ::fcntl(error_pipe, F_DUPFD_CLOEXEC, kOutOfTheWay);
+  const int pipe = ::fcntl(*error_pipe, F_DUPFD_CLOEXEC, prepared.out_of_the_way);
   if (pipe < 0) return;
+  *error_pipe = pipe;
   for (size_t i = 0; i < prepared.descriptors.size(); ++i) {
-    prepared.moved[i] = ::fcntl(prepared.descriptors[i].first, F_DUPFD_CLOEXEC, kOutOfTheWay);
+    prepared.moved[i] =
+        ::fcntl(prepared.descriptors[i].first, F_DUPFD_CLOEXEC, prepared.out_of_the_way);
     if (prepared.moved[i] < 0) return;
   }
   if (::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) != 0) return;
@@ -245,9 +251,10 @@ class ChildProcesses::Impl {
     const pid_t pid = ::fork();
     if (pid < 0) return absl::ErrnoToStatus(errno, "fork");
     if (pid == 0) {
-      ExecuteInChild(*request.spec, *prepared, self, write_end.get());
+      int error_pipe = write_end.get();
+      ExecuteInChild(*request.spec, *prepared, self, &error_pipe);
       const int error = errno;
-      (void)!::write(write_end.get(), &error, sizeof(error));
+      (void)!::write(error_pipe, &error, sizeof(error));
       ::_exit(127);
     }
     ::setpgid(pid, pid);  // both sides do it, so it is done whoever comes first

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -108,6 +109,17 @@ TEST_F(ChildProcessesTest, DescriptorsMaySwapNumbers) {
         spec);
   EXPECT_EQ(a.Drain(), "A\n");
   EXPECT_EQ(b.Drain(), "B\n");
+}
+
+TEST_F(ChildProcessesTest, StartsUnderALowLimitOfDescriptors) {
+  rlimit before;
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  rlimit low = before;
+  low.rlim_cur = 256;
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &low), 0);
+  Shell("exit 3");
+  ::setrlimit(RLIMIT_NOFILE, &before);
+  EXPECT_EQ(Wait().code, 3);
 }
 
 TEST_F(ChildProcessesTest, SaysWhatCannotBeExecuted) {
