@@ -411,7 +411,7 @@ absl::Status Device::Impl::TakeAnswer(Connection& connection, absl::string_view 
     return absl::InvalidArgumentError("the adaptor sent a frame that is no result");
   }
   v1::Result& result = *message.mutable_result();
-  UniqueFd file;
+  std::optional<UniqueFd> file;
   if (result.has_file()) file = connection.stream.TakeDescriptor();
   Running running;
   {
@@ -431,8 +431,15 @@ absl::Status Device::Impl::TakeAnswer(Connection& connection, absl::string_view 
     done->push_back({ticket, std::move(running.execution.attempt), std::move(outcome)});
     return absl::OkStatus();
   }
+  if (file.has_value() && !file->valid()) {
+    done->push_back({ticket, std::move(running.execution.attempt),
+                     FailedOutcome(kMemoryExhausted,
+                                   "the daemon has no descriptor left for the answer's memory file",
+                                   /*retryable=*/true)});
+    return absl::OkStatus();
+  }
   // std::function copies its captures, and a descriptor cannot be copied.
-  auto shared = std::make_shared<UniqueFd>(std::move(file));
+  auto shared = std::make_shared<UniqueFd>(std::move(file).value_or(UniqueFd()));
   stager_.Post([this, ticket, shared, size = result.file().size(),
                 attempt = std::move(running.execution.attempt)] {
     Done staged;

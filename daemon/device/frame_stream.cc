@@ -170,6 +170,7 @@ absl::Status FrameStream::ReadChunk(bool* more) {
     }
     return absl::UnavailableError(absl::StrCat("cannot read from the adaptor: ", strerror(errno)));
   }
+  size_t received = 0;
   for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
        header = CMSG_NXTHDR(&message, header)) {
     if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
@@ -179,8 +180,13 @@ absl::Status FrameStream::ReadChunk(bool* more) {
       std::memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof(int));
       descriptors_.emplace_back(fd);
     }
+    received += count;
   }
-  if ((message.msg_flags & MSG_CTRUNC) != 0 || descriptors_.size() > kMaxPendingDescriptors) {
+  // Cut off though there was room: this process may open no more. A frame brings one at most, and
+  // what is lost keeps its place, so that the next frame's is not taken for it.
+  const bool cut = (message.msg_flags & MSG_CTRUNC) != 0;
+  if (cut && received < kMaxDescriptorsPerReceive) descriptors_.emplace_back();
+  if (received == kMaxDescriptorsPerReceive || descriptors_.size() > kMaxPendingDescriptors) {
     return absl::InvalidArgumentError(absl::StrCat("the adaptor sent more than ",
                                                    kMaxPendingDescriptors, " descriptors at once"));
   }
@@ -229,8 +235,8 @@ absl::Status FrameStream::TakeFrames(absl::FunctionRef<absl::Status(absl::string
   return absl::OkStatus();
 }
 
-UniqueFd FrameStream::TakeDescriptor() {
-  if (descriptors_.empty()) return UniqueFd();
+std::optional<UniqueFd> FrameStream::TakeDescriptor() {
+  if (descriptors_.empty()) return std::nullopt;
   UniqueFd file = std::move(descriptors_.front());
   descriptors_.pop_front();
   return file;

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <deque>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -62,9 +63,9 @@ class FrameStream {
   // ends the reading and is returned.
   absl::Status Read(absl::FunctionRef<absl::Status(absl::string_view frame)> on_frame);
 
-  // The next descriptor that the frame being handled names; invalid when there is none. Only inside
-  // `on_frame`.
-  UniqueFd TakeDescriptor();
+  // The next descriptor that the frame being handled names: nothing when none came, an invalid one
+  // when this process had none left to receive it with. Only inside `on_frame`.
+  std::optional<UniqueFd> TakeDescriptor();
 
  private:
   struct Queued {
@@ -89,7 +90,7 @@ class FrameStream {
   std::string buffer_;
   size_t begin_ = 0;  // of what is not handled yet
   size_t end_ = 0;
-  std::deque<UniqueFd> descriptors_;
+  std::deque<UniqueFd> descriptors_;  // invalid: came, and could not be kept
 };
 
 }  // namespace fractos

@@ -19,6 +19,7 @@
 #include "daemon/device/answer.h"
 #include "lib/base/random.h"
 #include "tests/unit/daemon/device/scripted_adaptor.h"
+#include "tests/unit/lib/runtime/no_descriptors.h"
 
 namespace fractos {
 namespace {
@@ -590,6 +591,21 @@ TEST_F(DeviceTest, AFileBeyondTheQuotaIsTooMuchMemory) {
                   UniqueFd file = MemoryFileOf("");
                   if (ftruncate(file.get(), off_t{1} << 40) != 0) return;  // sparse: costs nothing
                   end.AnswerFile(id, file.get(), uint64_t{1} << 40);
+                },
+                /*same_adaptor=*/true),
+            kMemoryExhausted);
+}
+
+TEST_F(DeviceTest, AFileForWhichNoDescriptorIsLeftIsTooMuchMemory) {
+  EXPECT_EQ(ReasonFor(
+                [](AdaptorEnd& end, uint64_t id) {
+                  UniqueFd file = MemoryFileOf("lost");
+                  {
+                    NoDescriptors none;
+                    end.AnswerFile(id, file.get(), 4);
+                    end.ReceiveExecute();  // comes when the answer has been taken
+                  }
+                  end.AnswerInline(id + 1, "next");
                 },
                 /*same_adaptor=*/true),
             kMemoryExhausted);

@@ -1,0 +1,33 @@
+// A process that has no descriptor left.
+#ifndef FRACTOS_TESTS_UNIT_LIB_RUNTIME_NO_DESCRIPTORS_H_
+#define FRACTOS_TESTS_UNIT_LIB_RUNTIME_NO_DESCRIPTORS_H_
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+namespace fractos {
+
+// As long as it lives nothing can be opened in this process, as if all its descriptors were in use;
+// what is open stays so.
+class NoDescriptors {
+ public:
+  NoDescriptors() {
+    ::getrlimit(RLIMIT_NOFILE, &before_);
+    const int lowest_free = ::open("/", O_RDONLY | O_CLOEXEC);
+    ::close(lowest_free);
+    rlimit none = before_;
+    none.rlim_cur = static_cast<rlim_t>(lowest_free);
+    ::setrlimit(RLIMIT_NOFILE, &none);
+  }
+  ~NoDescriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+  NoDescriptors(const NoDescriptors&) = delete;
+  NoDescriptors& operator=(const NoDescriptors&) = delete;
+
+ private:
+  rlimit before_;
+};
+
+}  // namespace fractos
+
+#endif  // FRACTOS_TESTS_UNIT_LIB_RUNTIME_NO_DESCRIPTORS_H_
