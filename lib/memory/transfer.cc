@@ -31,11 +31,20 @@ constexpr size_t kMaxReaders = 256;
 // that fit in a socket's buffer, for the owner cuts off who does not read them.
 constexpr size_t kMaxAsked = 64;
 
+// A server that cannot take a reader now looks again after this long.
+constexpr int kRestMilliseconds = 100;
+
+enum Found : uint8_t {
+  kNotFound,
+  kFound,   // its descriptor is beside the answer
+  kNotNow,  // it is there, and the owner has nothing left to hand it over with
+};
+
 // What travels, in packets that keep their boundaries: a request is an object's id, the answer
-// this, with the descriptor beside it when `found`.
+// this.
 struct Answer {
   char object[ObjectId::kSize];
-  uint8_t found;
+  Found found;
   uint8_t unused[7];
 };
 static_assert(sizeof(Answer) == 24);
@@ -77,24 +86,37 @@ bool SendAnswer(int socket, Answer answer, int fd) {
   return ::sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof(answer);
 }
 
-// Returns what recvmsg does.
-ssize_t ReceiveAnswer(int socket, Answer* answer, UniqueFd* file) {
-  iovec part{answer, sizeof(*answer)};
-  Control control{};
+struct Received {
+  ssize_t got = 0;  // what recvmsg returned
+  Answer answer{};
+  std::vector<UniqueFd> files;
+  bool cut = false;  // there were more descriptors than there was room for here
+};
+
+Received ReceiveAnswer(int socket) {
+  Received received;
+  iovec part{&received.answer, sizeof(received.answer)};
+  // More room than for the one that an answer may bring, whoever sends more. All are taken, so that
+  // none stays open unseen.
+  alignas(cmsghdr) char control[CMSG_SPACE(8 * sizeof(int))];
   msghdr message{};
   message.msg_iov = &part;
   message.msg_iovlen = 1;
-  message.msg_control = &control;
-  message.msg_controllen = sizeof(control.bytes);
-  const ssize_t got = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-  if (got < 0) return got;
+  message.msg_control = control;
+  message.msg_controllen = sizeof(control);
+  received.got = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+  if (received.got < 0) return received;
+  received.cut = (message.msg_flags & MSG_CTRUNC) != 0;
   for (cmsghdr* h = CMSG_FIRSTHDR(&message); h != nullptr; h = CMSG_NXTHDR(&message, h)) {
     if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS) continue;
-    int fd;
-    ::memcpy(&fd, CMSG_DATA(h), sizeof(fd));
-    *file = UniqueFd(fd);
+    const size_t count = (h->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (size_t i = 0; i < count; ++i) {
+      int fd;
+      ::memcpy(&fd, CMSG_DATA(h) + i * sizeof(int), sizeof(fd));
+      received.files.emplace_back(fd);
+    }
   }
-  return got;
+  return received;
 }
 
 }  // namespace
@@ -115,18 +137,27 @@ class MemoryServer::Impl {
  private:
   void Serve() {
     std::vector<UniqueFd> readers;
+    bool rests = false;  // nobody can be let in now
     while (!stopping_.load()) {
       std::vector<pollfd> polled{waker_.Poll(), {listener_.get(), POLLIN, 0}};
-      if (readers.size() >= kMaxReaders) polled[1].events = 0;  // they wait in the backlog
+      // They wait in the backlog.
+      if (rests || readers.size() >= kMaxReaders) polled[1].events = 0;
       for (const UniqueFd& reader : readers) polled.push_back({reader.get(), POLLIN, 0});
-      if (::poll(polled.data(), polled.size(), -1) <= 0) continue;
+      const int ready = ::poll(polled.data(), polled.size(), rests ? kRestMilliseconds : -1);
+      rests = false;
+      if (ready <= 0) continue;
       for (size_t i = readers.size(); i-- > 0;) {
         if (polled[i + 2].revents == 0 || AnswerOne(readers[i].get())) continue;
         readers.erase(readers.begin() + static_cast<std::ptrdiff_t>(i));
       }
       if (polled[1].revents == 0) continue;
       UniqueFd reader(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-      if (reader.valid()) readers.push_back(std::move(reader));
+      if (reader.valid()) {
+        readers.push_back(std::move(reader));
+      } else {
+        // The one who knocks still does so, and without a rest this would go round at full speed.
+        rests = errno != EAGAIN && errno != EINTR && errno != ECONNABORTED;
+      }
     }
   }
 
@@ -146,11 +177,14 @@ class MemoryServer::Impl {
     int fd = (*bytes)->fd();
     if (fd < 0) {
       absl::StatusOr<UniqueFd> file = SealedFileOf((*bytes)->view());
-      if (!file.ok()) return false;
+      if (!file.ok()) {
+        answer.found = kNotNow;
+        return SendAnswer(socket, answer, -1);
+      }
       copy = *std::move(file);
       fd = copy.get();
     }
-    answer.found = 1;
+    answer.found = kFound;
     return SendAnswer(socket, answer, fd);
   }
 
@@ -294,8 +328,10 @@ class MemoryClient::Impl {
     absl::StatusOr<sockaddr_un> address = SocketAddress(path);
     if (!address.ok()) return address.status();
     UniqueFd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    if (!socket.valid() || ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&*address),
-                                     sizeof(*address)) != 0) {
+    // Says nothing of the owner, which may well have the value.
+    if (!socket.valid()) return absl::ErrnoToStatus(errno, "cannot make a socket");
+    if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof(*address)) !=
+        0) {
       return absl::UnavailableError(
           absl::StrCat("nobody serves Memory at ", path, ": ", ::strerror(errno)));
     }
@@ -304,11 +340,10 @@ class MemoryClient::Impl {
 
   void Receive(const std::string& path, std::map<std::string, Connection>* connections) {
     Connection& connection = connections->at(path);
-    Answer answer{};
-    UniqueFd file;
-    const ssize_t got = ReceiveAnswer(connection.socket.get(), &answer, &file);
-    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
-    if (got != sizeof(answer) || connection.asked == 0 ||
+    Received received = ReceiveAnswer(connection.socket.get());
+    if (received.got < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    const Answer& answer = received.answer;
+    if (received.got != sizeof(answer) || connection.asked == 0 || received.files.size() > 1 ||
         absl::string_view(answer.object, ObjectId::kSize) !=
             connection.waiting.front().object.bytes()) {
       return Close(path, connections);
@@ -318,10 +353,16 @@ class MemoryClient::Impl {
     connection.waiting.pop_front();
     --connection.asked;
     if (!SendMore(&connection)) Close(path, connections);
-    if (answer.found == 0) {
+    if (answer.found == kNotFound) {
       return request.Finish(absl::NotFoundError(
           absl::StrCat("the owner has no Memory object ", request.object.ToShortHex())));
     }
+    if (answer.found == kNotNow || received.cut) {
+      return request.Finish(absl::ResourceExhaustedError(
+          absl::StrCat(received.cut ? "this process" : "the owner",
+                       " has no descriptor left for Memory object ", request.object.ToShortHex())));
+    }
+    UniqueFd file = received.files.empty() ? UniqueFd() : std::move(received.files.front());
     const absl::Status status = CheckSealed(file.get(), request.size);
     if (!status.ok()) return request.Finish(status);
     request.Finish(std::move(file));

@@ -18,7 +18,8 @@ namespace fractos {
 
 // Serves the committed objects of `store` at a Unix socket until destroyed. A request is an
 // object's id; the answer its size and descriptor, or that there is none. One thread for all
-// readers; a reader that stalls or sends garbage is cut off and harms nobody else.
+// readers; a reader that stalls or sends garbage is cut off and harms nobody else. When the process
+// has no descriptor left, readers wait.
 class MemoryServer {
  public:
   static absl::StatusOr<std::unique_ptr<MemoryServer>> Start(const std::string& socket_path,
@@ -39,8 +40,9 @@ class MemoryClient {
 
   // Fetches the bytes of `value` from `socket_path` on a thread of its own and calls `done` there:
   // with the sealed descriptor; NotFound when the owner does not have the object, Unavailable when
-  // nobody listens, DeadlineExceeded after `timeout`, DataLoss when size or seals are wrong (the
-  // digest is the owner's word: it hashed the sealed bytes).
+  // nobody listens, ResourceExhausted when one of the two processes has no descriptor left now,
+  // DeadlineExceeded after `timeout`, DataLoss when size or seals are wrong (the digest is the
+  // owner's word: it hashed the sealed bytes).
   void Pull(const Value& value, const std::string& socket_path, Duration timeout,
             std::function<void(absl::StatusOr<UniqueFd>)> done);
 

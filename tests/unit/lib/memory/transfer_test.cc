@@ -17,6 +17,7 @@
 #include "absl/synchronization/notification.h"
 #include "lib/base/limits.h"
 #include "lib/memory/sealed_file.h"
+#include "tests/unit/lib/runtime/no_descriptors.h"
 
 namespace fractos {
 namespace {
@@ -169,6 +170,87 @@ TEST_F(TransferTest, AnOwnerThatAnswersGarbageIsRefused) {
   });
   EXPECT_TRUE(absl::IsUnavailable(Pull(value).status()));
   owner.join();
+}
+
+// Promise: what a peer says is hostile input. None of its descriptors stays open.
+TEST_F(TransferTest, AnOwnerThatSendsMoreDescriptorsThanOneIsRefused) {
+  const int lowest = UniqueFd(::open("/", O_RDONLY)).get();
+  for (const size_t count : {2u, 8u, 20u}) {
+    ::unlink(path_.c_str());
+    UniqueFd listener = Raw(/*listen=*/true);
+    Value value = store_.StageInline("bytes").value();
+    std::thread owner([&] {
+      UniqueFd reader(::accept(listener.get(), nullptr, nullptr));
+      char answer[24] = {};
+      (void)!::read(reader.get(), answer, 16);
+      answer[16] = 1;
+      iovec part{answer, sizeof(answer)};
+      std::vector<int> files(count, reader.get());
+      std::vector<char> control(CMSG_SPACE(count * sizeof(int)));
+      msghdr message{};
+      message.msg_iov = &part;
+      message.msg_iovlen = 1;
+      message.msg_control = control.data();
+      message.msg_controllen = control.size();
+      cmsghdr* header = CMSG_FIRSTHDR(&message);
+      header->cmsg_level = SOL_SOCKET;
+      header->cmsg_type = SCM_RIGHTS;
+      header->cmsg_len = CMSG_LEN(count * sizeof(int));
+      std::memcpy(CMSG_DATA(header), files.data(), count * sizeof(int));
+      (void)!::sendmsg(reader.get(), &message, MSG_NOSIGNAL);
+      char end;
+      (void)!::read(reader.get(), &end, 1);
+    });
+    EXPECT_TRUE(absl::IsUnavailable(Pull(value).status())) << count;
+    owner.join();
+    listener.Reset();
+    // When it has said this, it has done with what came before.
+    EXPECT_TRUE(absl::IsUnavailable(Pull(value).status()));
+    EXPECT_EQ(UniqueFd(::open("/", O_RDONLY)).get(), lowest)
+        << count << " came, and some stay open";
+  }
+}
+
+// promise: M-15
+TEST_F(TransferTest, WithoutADescriptorLeftNothingIsSaidToBeLost) {
+  Serve();
+  const Value value = Committed("bytes");
+  const Value before = Committed("others");
+  {
+    NoDescriptors none;
+    EXPECT_TRUE(absl::IsResourceExhausted(Pull(value).status())) << "no socket can be made";
+  }
+  ASSERT_TRUE(Pull(before).ok());  // so that there is a connection
+  {
+    NoDescriptors none;
+    EXPECT_TRUE(absl::IsResourceExhausted(Pull(value).status())) << "no file can be made";
+  }
+  const std::string large(1 << 20, 'x');
+  const Value held = store_.StageFile(SealedFileOf(large).value(), large.size()).value();
+  ASSERT_TRUE(store_.Commit(held.object).ok());
+  {
+    NoDescriptors none;
+    EXPECT_TRUE(absl::IsResourceExhausted(Pull(held).status())) << "none can be received";
+  }
+  EXPECT_TRUE(Pull(value).ok());
+  EXPECT_TRUE(Pull(held).ok());
+}
+
+// promise: M-12
+TEST_F(TransferTest, AReaderThatCannotBeLetInWaits) {
+  Serve();
+  const Value value = Committed("bytes");
+  UniqueFd reader(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+  {
+    NoDescriptors none;
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::memcpy(address.sun_path, path_.data(), path_.size());
+    ASSERT_EQ(::connect(reader.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+    ASSERT_EQ(::send(reader.get(), value.object.bytes().data(), 16, MSG_NOSIGNAL), 16);
+  }
+  char answer[24];
+  EXPECT_EQ(::read(reader.get(), answer, sizeof(answer)), 24);
 }
 
 // promise: M-12
