@@ -95,7 +95,8 @@ void Core::Impl::Follow(Time now, const Address& leader, uint64_t epoch, Actions
 }
 
 void Core::Impl::StepDownBelow(Event& event, uint64_t seen) {
-  if (!leads_ || seen <= epoch_) return;
+  // The election would not go beyond it either, and nobody would ever lead again.
+  if (!leads_ || seen <= epoch_ || seen >= kMaxEpoch) return;
   leads_ = false;
   leader_ = Address();
   ++stats_.stale_epochs;

@@ -23,15 +23,13 @@
 #include "absl/time/time.h"
 #include "daemon/election/epoch_file.h"
 #include "lib/base/unique_fd.h"
+#include "lib/base/limits.h"
 
 namespace fractos {
 namespace {
 
 constexpr absl::Duration kRetry = absl::Seconds(1);
 constexpr absl::Duration kNudge = absl::Milliseconds(5);
-// No cluster gets there by elections; an epoch beyond is a slip or a lie, and must not make ours
-// overflow.
-constexpr uint64_t kHighestBelievable = uint64_t{1} << 62;
 
 // flock(2) waits for ever, and only a signal gets a thread out of it. A real-time one, for the
 // ordinary ones have meanings.
@@ -80,7 +78,7 @@ class FileElection::Impl {
   }
 
   void StepDown(uint64_t seen) {
-    if (seen > kHighestBelievable) return;
+    if (seen >= kMaxEpoch) return;  // nobody would believe the next one
     absl::MutexLock lock(&mutex_);
     floor_ = std::max(floor_, seen);
     // Told of an epoch that is not above ours: whoever said so has not seen the last election.

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 
 namespace fractos {
 
@@ -18,6 +19,8 @@ inline constexpr size_t kMaxNameLength = 40;                // DNS-1035 labels
 inline constexpr size_t kDefaultMaxInFlight = 64;
 inline constexpr int kMaxMaxInFlight = 4096;
 inline constexpr int kMaxClusterReplicas = 64;  // of one DeviceCluster
+// No cluster gets there by elections; an epoch beyond is a slip or a lie, and is not believed.
+inline constexpr uint64_t kMaxEpoch = uint64_t{1} << 62;
 
 inline constexpr std::chrono::seconds kDefaultDeadline{60};
 inline constexpr std::chrono::hours kMaxDeadline{1};

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "lib/base/limits.h"
+
 namespace fractos {
 
 bool LeaderBook::Learn(const ClusterView& view) {
@@ -10,7 +12,8 @@ bool LeaderBook::Learn(const ClusterView& view) {
   ClusterView& known = entry->second;
   const bool moved = is_new || known.endpoints != view.endpoints;
   known.endpoints = view.endpoints;
-  if (view.epoch > known.epoch) {
+  if (is_new && known.epoch > kMaxEpoch) known.epoch = 0;
+  if (view.epoch > known.epoch && view.epoch <= kMaxEpoch) {
     known.epoch = view.epoch;
     known.leader = view.leader;
   }
@@ -20,7 +23,8 @@ bool LeaderBook::Learn(const ClusterView& view) {
 
 bool LeaderBook::SawLeader(const Address& peer, uint64_t epoch) {
   const auto entry = views_.find(peer.cluster);
-  if (entry == views_.end() || epoch == 0 || epoch < entry->second.epoch) return false;
+  if (entry == views_.end() || epoch == 0 || epoch > kMaxEpoch) return false;
+  if (epoch < entry->second.epoch) return false;
   if (peer.replica >= entry->second.endpoints.size()) return false;
   const bool news = epoch > entry->second.epoch || entry->second.leader != peer.replica;
   entry->second.epoch = epoch;
@@ -56,7 +60,8 @@ uint64_t LeaderBook::EpochOf(const std::string& cluster) const {
 
 void LeaderBook::SawEpoch(const std::string& cluster, uint64_t epoch) {
   const auto entry = views_.find(cluster);
-  if (entry != views_.end()) entry->second.epoch = std::max(entry->second.epoch, epoch);
+  if (entry == views_.end() || epoch > kMaxEpoch) return;
+  entry->second.epoch = std::max(entry->second.epoch, epoch);
 }
 
 std::optional<Address> LeaderBook::LeaderOf(const std::string& cluster) const {

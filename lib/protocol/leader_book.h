@@ -14,7 +14,8 @@
 
 namespace fractos {
 
-// Regular value; not thread-safe.
+// Epochs above kMaxEpoch are not believed, whoever says them: the true leader's would look old for
+// ever. Regular value; not thread-safe.
 class LeaderBook {
  public:
   // Takes over what is new in `view`; whether its endpoints were.

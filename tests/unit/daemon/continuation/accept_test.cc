@@ -104,6 +104,19 @@ TEST_F(AcceptTest, ALeaderThatHearsOfANewerOneStepsDown) {
   EXPECT_EQ(TheSent<Nack>().reason, Refusal::kNotLeader);
 }
 
+// promise: E-08
+TEST_F(AcceptTest, NobodyStepsDownForAnEpochThatNoElectionCanReach) {
+  for (const uint64_t lie : {kMaxEpoch, ~uint64_t{0}}) {
+    Receive(kB, StaleEpoch{"default/a", lie});
+    EXPECT_TRUE(core_->leads());
+    LinkUp(kOther, lie);
+    EXPECT_TRUE(core_->leads());
+    EXPECT_TRUE(All<StepDown>().empty());
+  }
+  Receive(kB, StaleEpoch{"default/a", kMaxEpoch - 1});
+  EXPECT_EQ(All<StepDown>().size(), 1u);
+}
+
 // promise: H-28
 TEST_F(AcceptTest, AReplicaThatLeadsUnderAHigherEpochIsBelieved) {
   LinkUp(kOther, 2);

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "lib/base/limits.h"
+
 namespace fractos {
 namespace {
 
@@ -113,6 +115,24 @@ TEST(LeaderBookTest, NeverNamesAReplicaThatThereIsNot) {
   LeaderBook fresh;
   fresh.Learn(View(7, 4, 2));
   EXPECT_LT(fresh.LeaderOf(kCluster)->replica, 2u) << "the first word of a cluster";
+}
+
+// promise: E-08
+TEST(LeaderBookTest, BelievesNoEpochThatElectionsCannotReach) {
+  for (const uint64_t lie : {kMaxEpoch + 1, ~uint64_t{0}}) {
+    LeaderBook book;
+    book.Learn(View(0, lie));
+    EXPECT_EQ(book.EpochOf(kCluster), 0u) << "the first word of a cluster";
+    book.Learn(View(0, 4));
+    book.Learn(View(2, lie));
+    book.SawEpoch(kCluster, lie);
+    EXPECT_FALSE(book.SawLeader(Replica(2), lie));
+    EXPECT_EQ(book.EpochOf(kCluster), 4u);
+    EXPECT_TRUE(book.SawLeader(Replica(1), 5)) << "the true leader is still believed";
+  }
+  LeaderBook book;
+  book.Learn(View(0, 4));
+  EXPECT_TRUE(book.SawLeader(Replica(1), kMaxEpoch));
 }
 
 TEST(LeaderBookTest, HandsOnWhatIsKnownOfThoseAskedFor) {
