@@ -173,14 +173,29 @@ std::set<StepPath> RunCore::Impl::LostResults() const {
   return lost;
 }
 
-bool RunCore::Impl::EverythingIsHeld() const {
+bool RunCore::Impl::EverythingIsHeld() {
   std::set<StepPath> attempted;
   std::set<StepPath> committed;
+  std::set<StepPath> offered;  // there is a hand-over to them, sent or received
   for (const auto& [address, holding] : holdings_) {
     for (const HeldAttempt& attempt : holding.attempts) {
       (attempt.executing ? attempted : committed).insert(attempt.step);
     }
+    for (const EdgeKey& edge : holding.holds) offered.insert(edge.step);
+    if (book_.LeaderOf(address.cluster) != address) continue;
+    for (const EdgeKey& edge : holding.candidates) offered.insert(edge.step);
   }
+  // Whether what was handed over from here is somewhere still. The hold is gone once it was Passed,
+  // and then what came of it has to be further on; or once it was refused for good.
+  const auto is_under_way = [&](const EdgeKey& edge, const StepPtr& step) {
+    if (holds_.Find(edge) != nullptr) return true;
+    const std::vector<StepPtr> successors = graph_.SuccessorsOf(*step, /*refined=*/false);
+    return !successors.empty() &&
+           std::all_of(successors.begin(), successors.end(), [&](const StepPtr& next) {
+             return record_.steps.contains(next->path) || attempted.contains(next->path) ||
+                    committed.contains(next->path) || offered.contains(next->path);
+           });
+  };
   // In the graph's order, so that predecessors are judged before their successors.
   std::set<StepPath> covered;
   for (const StepPtr& step : graph_.steps()) {
@@ -191,13 +206,14 @@ bool RunCore::Impl::EverythingIsHeld() const {
       const std::vector<StepPath> predecessors = step->Predecessors();
       if (predecessors.empty()) {
         const EdgeKey root{record_.run, step->path, ResultId()};
-        held = IsHeld(root) || sent_.contains(root);
+        held = IsHeld(root) || (sent_.contains(root) && is_under_way(root, step));
       }
       for (const StepPath& from : predecessors) {
         const ResultPtr result = graph_.ResultAlong(*step, from, record_.steps);
         if (result != nullptr) {
           const EdgeKey edge{record_.run, step->path, result->id};
-          const bool here = DrivenHere(*step, result);
+          const bool here =
+              DrivenHere(*step, result) && (!sent_.contains(edge) || is_under_way(edge, step));
           held = held && (here || IsHeld(edge) || attempted.contains(from));
         } else {
           // Its predecessor will send it, unless that was passed and lost since.

@@ -111,7 +111,7 @@ class RunCore::Impl {
   bool IsReadable(const StepResult& result) const;
   bool IsGone(const Value& value) const;
   std::set<StepPath> LostResults() const;
-  bool EverythingIsHeld() const;
+  bool EverythingIsHeld();
   void Unrecord(const std::set<StepPath>& lost);
   bool StandsOnNothing(const StepPath& path) const;
   void Raise(Event& event);

@@ -63,6 +63,41 @@ TEST_F(RecoveryTest, WhatIsHeldSomewhereIsNotDrivenAgain) {
   EXPECT_EQ(record().redrive, 1u);
 }
 
+// promise: R-07
+TEST_F(RecoveryTest, WhatWasPassedAndIsLostSinceIsDrivenAgainAtOnce) {
+  Run();
+  Receive(kA, Passed{{kRun, "read", ResultId()}, 1});
+  Down(kB);
+  Advance(kHoldWindow);
+  Hold(kA, 1);
+  EXPECT_EQ(TheWrite().redrive, 2u);
+}
+
+// promise: R-07
+TEST_F(RecoveryTest, WhatWasRefusedForGoodIsDrivenAgainAtOnce) {
+  Run();
+  Nack nack;
+  nack.edge = {kRun, "read", ResultId()};
+  nack.redrive = 1;
+  nack.reason = Refusal::kEnded;
+  Receive(kA, nack);
+  Down(kB);
+  Advance(kHoldWindow);
+  Hold(kA, 1);
+  EXPECT_EQ(TheWrite().redrive, 2u);
+}
+
+// promise: H-19
+TEST_F(RecoveryTest, WhatWasPassedAndIsFurtherOnIsNotDrivenAgain) {
+  Run();
+  Receive(kA, Passed{{kRun, "read", ResultId()}, 1});
+  Down(kB);
+  Advance(kHoldWindow);
+  Hold(kA, 1, {}, {{kRun, "classify", Given("read", "cat", {})->id}});
+  EXPECT_TRUE(All<WriteRecord>().empty());
+  EXPECT_EQ(record().redrive, 1u);
+}
+
 // promise
 TEST_F(RecoveryTest, WhatNobodyHoldsIsDrivenAgainUnderARaisedEpochOnceThatIsDurable) {
   Run();
