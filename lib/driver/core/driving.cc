@@ -67,9 +67,15 @@ bool RunCore::Impl::IsHeld(const EdgeKey& edge) const {
 // In Centralized mode every value is served from the driver's own Memory.
 bool RunCore::Impl::Readable(Event& event, const ResultPtr& result) {
   if (plan_.mode != Mode::kCentralized || result->state != ResultState::kSucceeded) return true;
-  if (own_values_.contains(result->path)) return true;
+  if (OwnValue(*result) != nullptr) return true;
   if (pulling_.insert(result->path).second) event.Emit(PullValue{result->path, result->value});
   return false;
+}
+
+const Value* RunCore::Impl::OwnValue(const StepResult& result) const {
+  const auto own = own_values_.find(result.path);
+  if (own == own_values_.end() || own->second.digest != result.value.digest) return nullptr;
+  return &own->second;
 }
 
 void RunCore::Impl::HandOverTo(Event& event, const StepPtr& step, const StepPath& from,
@@ -103,10 +109,9 @@ void RunCore::Impl::HandOverTo(Event& event, const StepPtr& step, const StepPath
   message.edge = from;
   message.result = result;
   if (result != nullptr) {
-    if (const auto own = own_values_.find(result->path);
-        own != own_values_.end() && plan_.mode == Mode::kCentralized) {
+    if (const Value* own = OwnValue(*result); own != nullptr && plan_.mode == Mode::kCentralized) {
       auto copy = std::make_shared<StepResult>(*result);
-      copy->value = own->second;
+      copy->value = *own;
       message.result = std::move(copy);
     }
     // What stands behind this one edge only: the step's other edges bring their own past.

@@ -262,7 +262,15 @@ void RunCore::Impl::Pulled(Event& event, const StepPath& path, absl::StatusOr<Va
     Flush(event);
     return;
   }
-  own_values_[path] = *value;
+  // What asked for it may have been un-recorded since, and another result of the step have come.
+  const auto is_its = [&path, &value](const StepResult& result) {
+    return result.path == path && result.value.digest == value->digest;
+  };
+  if ((recorded != record_.steps.end() && is_its(*recorded->second)) ||
+      std::any_of(pending_.begin(), pending_.end(),
+                  [&is_its](const ResultPtr& result) { return is_its(*result); })) {
+    own_values_[path] = *value;
+  }
   const auto with_bytes = [&value](const ResultPtr& result) {
     auto copy = std::make_shared<StepResult>(*result);
     if (copy->value.digest == value->digest) copy->value.inline_bytes = value->inline_bytes;

@@ -116,7 +116,7 @@ void RunCore::Impl::CheckAnswers(Event& event, bool time_is_up) {
 bool RunCore::Impl::IsReadable(const StepResult& result) const {
   if (result.value.object.IsNone()) return true;  // Failed and Skipped have no bytes
   if (result.value.IsInline() || result.value.owner == options_.self) return true;
-  if (own_values_.contains(result.path)) return true;
+  if (OwnValue(result) != nullptr) return true;
   if (unreadable_.contains(result.value.object)) return false;
   // An answer that was given before the result was made cannot know of its value.
   if (news_.contains(result.id)) return true;
@@ -258,6 +258,7 @@ void RunCore::Impl::Unrecord(const std::set<StepPath>& lost) {
         continue;
       }
       durable_.erase(entry->second->id);
+      own_values_.erase(path);
       entry = record_.steps.erase(entry);
       changed = true;
     }

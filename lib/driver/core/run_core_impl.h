@@ -91,6 +91,7 @@ class RunCore::Impl {
   bool IsHeld(const EdgeKey& edge) const;
   bool DrivenHere(const Step& step, const ResultPtr& result) const;
   bool Readable(Event& event, const ResultPtr& result);
+  const Value* OwnValue(const StepResult& result) const;
   void HandOverTo(Event& event, const StepPtr& step, const StepPath& from, const ResultPtr& result);
   void On(Event& event, const Incarnation& from, const Accepted& message);
   void On(Event& event, const Incarnation& from, const Passed& message);
@@ -145,7 +146,8 @@ class RunCore::Impl {
   std::set<ObjectId> released_objects_;
   std::set<StepPath> executing_;
 
-  // Values in the driver's own Memory: results by step.
+  // Values in the driver's own Memory: results by step. Read by OwnValue, for another result of the
+  // step may have taken its place in the record.
   std::map<StepPath, Value> own_values_;
   std::set<StepPath> pulling_;
 

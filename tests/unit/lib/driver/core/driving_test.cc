@@ -87,5 +87,20 @@ TEST_F(DrivingTest, InCentralizedModeEveryResultGoesThroughTheDriver) {
   EXPECT_EQ(core_->transfer().bytes, read->value.size) << "the detour is counted";
 }
 
+// promise: R-14
+TEST_F(DrivingTest, BytesOfAnotherResultAreNotHandedOnInItsName) {
+  plan_.mode = Mode::kCentralized;
+  Run();
+  ReportFrom(kA, {GivenLarge("read", "what it is now", {})});
+  ASSERT_EQ(All<PullValue>().size(), 1u);
+  Begin();
+  core_->Pulled(now_, "read", LargeValue("what it was before", kDriver), &actions_);
+  EXPECT_FALSE(HandsOverTo("classify"));
+  ASSERT_EQ(All<PullValue>().size(), 1u) << "it is asked for again";
+  Begin();
+  core_->Pulled(now_, "read", LargeValue("what it is now", kDriver), &actions_);
+  EXPECT_TRUE(HandsOverTo("classify"));
+}
+
 }  // namespace
 }  // namespace fractos
