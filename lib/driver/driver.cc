@@ -375,11 +375,16 @@ class Driver::Impl final : public LinkObserver {
         pull.value, std::string(absl::StripPrefix(endpoint, "unix:")), kPullTimeout,
         [this, id, step = pull.step, size = pull.value.size](absl::StatusOr<UniqueFd> file) {
           absl::StatusOr<Value> own = file.ok() ? Stage(*std::move(file), size) : file.status();
-          WithRun(id, [this, &step, &own](Run& at, Time now, DriverActions* actions)
+          const ObjectId staged = own.ok() ? own->object : ObjectId();
+          bool owned = false;
+          WithRun(id, [this, &step, &own, &owned](Run& at, Time now, DriverActions* actions)
                           ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+                            owned = true;
                             if (own.ok()) own = Own(at, *std::move(own));
                             at.core->Pulled(now, step, std::move(own), actions);
                           });
+          // The run ended, or went to another driver, while the bytes were on their way.
+          if (!owned && !staged.IsNone()) memory_.Release(staged);
         });
   }
 

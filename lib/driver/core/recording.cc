@@ -252,6 +252,14 @@ void RunCore::Impl::Pulled(Event& event, const StepPath& path, absl::StatusOr<Va
         std::find_if(pending_.begin(), pending_.end(),
                      [&path](const ResultPtr& result) { return result->path == path; });
     if (waiting != pending_.end()) pending_.erase(waiting);
+    if (absl::IsResourceExhausted(value.status())) {
+      // Nothing that the driver keeps goes before the run ends, so waiting would not help, and to
+      // make the value again even less.
+      Fail(event, {"MemoryExhausted", absl::StrCat("fractosctl cannot keep the value of step ",
+                                                   path, ": ", value.status().message())});
+      Flush(event);
+      return;
+    }
     if (recorded != record_.steps.end()) unreadable_.insert(recorded->second->value.object);
     force_ = true;
     if (recovery_ == Recovery::kProbing) {

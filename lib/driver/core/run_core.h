@@ -57,7 +57,8 @@ class RunCore {
   void Receive(Time now, const Incarnation& from, Message message, DriverActions* actions);
   // How the WriteRecord ended; Aborted: somebody else drives this run now, and this core stops.
   void Written(Time now, const absl::Status& status, DriverActions* actions);
-  // The driver's own copy of a value, or why there is none.
+  // The driver's own copy of a value, or why there is none: ResourceExhausted fails the run,
+  // anything else is taken for an owner that is gone.
   void Pulled(Time now, const StepPath& step, absl::StatusOr<Value> value, DriverActions* actions);
   void LinkUp(Time now, const Incarnation& peer, uint64_t epoch, DriverActions* actions);
   void LinkDown(Time now, const Address& peer, DriverActions* actions);

@@ -87,6 +87,16 @@ TEST_F(DrivingTest, InCentralizedModeEveryResultGoesThroughTheDriver) {
   EXPECT_EQ(core_->transfer().bytes, read->value.size) << "the detour is counted";
 }
 
+TEST_F(DrivingTest, AValueForWhichTheDriverHasNoRoomFailsTheRun) {
+  plan_.mode = Mode::kCentralized;
+  Run();
+  ReportFrom(kA, {GivenLarge("read", "many bytes", {})});
+  Begin();
+  core_->Pulled(now_, "read", absl::ResourceExhaustedError("no room"), &actions_);
+  EXPECT_EQ(TheWrite().phase, RunPhase::kFailed);
+  EXPECT_EQ(TheWrite().failure.reason, "MemoryExhausted");
+}
+
 // promise: R-14
 TEST_F(DrivingTest, BytesOfAnotherResultAreNotHandedOnInItsName) {
   plan_.mode = Mode::kCentralized;
