@@ -19,26 +19,25 @@ bool Join(const Candidate& candidate, Past* past) {
   return candidate.result == nullptr || agrees(*candidate.result);
 }
 
+// How many candidates one search looks at, those of combinations that come to nothing included.
+constexpr size_t kMaxLooks = 16 * 1024;
+
 struct Search {
-  const std::vector<StepPath>& edges;
-  const std::map<ResultId, Candidate>& candidates;
-  const Candidate& must;
-  uint64_t redrive;
+  const std::vector<std::vector<const Candidate*>>& options;  // by edge
   std::vector<const Candidate*> chosen;
   std::vector<std::vector<const Candidate*>> found;
+  size_t looks = 0;
 
   void Extend(const Past& past) {
-    if (chosen.size() == edges.size()) {
+    if (chosen.size() == options.size()) {
       found.push_back(chosen);
       return;
     }
-    const StepPath& edge = edges[chosen.size()];
-    for (const auto& [from, candidate] : candidates) {
-      if (candidate.edge != edge || candidate.redrive != redrive) continue;
-      if (edge == must.edge && candidate.key != must.key) continue;
+    for (const Candidate* candidate : options[chosen.size()]) {
+      if (found.size() >= kMaxCombinations || ++looks > kMaxLooks) return;
       Past joined = past;
-      if (!Join(candidate, &joined)) continue;
-      chosen.push_back(&candidate);
+      if (!Join(*candidate, &joined)) continue;
+      chosen.push_back(candidate);
       Extend(joined);
       chosen.pop_back();
     }
@@ -53,7 +52,17 @@ std::vector<std::vector<const Candidate*>> AgreeingCombinations(
   if (must.redrive != redrive) return {};
   // By far the most steps have one predecessor, or none.
   if (edges.size() <= 1) return {{&must}};
-  Search search{edges, candidates, must, redrive, {}, {}};
+  std::vector<std::vector<const Candidate*>> options;
+  for (const StepPath& edge : edges) {
+    std::vector<const Candidate*>& along = options.emplace_back();
+    for (const auto& [from, candidate] : candidates) {
+      if (candidate.edge != edge || candidate.redrive != redrive) continue;
+      if (edge == must.edge && candidate.key != must.key) continue;
+      along.push_back(&candidate);
+    }
+    if (along.empty()) return {};  // no need to try out the others
+  }
+  Search search{options, {}, {}};
   search.Extend({});
   return std::move(search.found);
 }

@@ -2,6 +2,7 @@
 #ifndef FRACTOS_DAEMON_CONTINUATION_JOIN_H_
 #define FRACTOS_DAEMON_CONTINUATION_JOIN_H_
 
+#include <cstddef>
 #include <map>
 #include <vector>
 
@@ -9,10 +10,18 @@
 
 namespace fractos {
 
+// What a step may have at one daemon. Each edge brings as many results as its predecessor gave that
+// differ, which is one, and a few when daemons died; the combinations of what does not disagree are
+// exponentially many. What is beyond has to wait until the driver has said which results stand, and
+// the others are dropped.
+inline constexpr size_t kMaxCandidates = 32;  // along one edge
+inline constexpr size_t kMaxCombinations = 64;
+
 // The combinations, one candidate for each of `edges` in that order, that contain `must` and whose
 // ancestors agree: no step stands in two of them with different results. A join that counted inputs
 // instead would execute on results of different pasts, and then never find the right ones. Only
-// candidates settled under `redrive` take part.
+// candidates settled under `redrive` take part. At most kMaxCombinations, and fewer when most of
+// what is tried does not agree.
 std::vector<std::vector<const Candidate*>> AgreeingCombinations(
     const std::vector<StepPath>& edges, const std::map<ResultId, Candidate>& candidates,
     const Candidate& must, uint64_t redrive);

@@ -57,6 +57,11 @@ void Core::Impl::On(Event& event, const Incarnation& from, HandOver message) {
   auto& candidates = run.candidates[key.step];
   const auto known = candidates.find(key.from);
   const bool is_new = known == candidates.end();
+  if (is_new && std::count_if(candidates.begin(), candidates.end(), [&message](const auto& entry) {
+                  return entry.second.edge == message.edge;
+                }) >= static_cast<std::ptrdiff_t>(kMaxCandidates)) {
+    return;  // not accepted, so it comes again
+  }
   if (is_new) {
     Keep(event, run, from, std::move(message));
   } else {
@@ -215,7 +220,16 @@ void Core::Impl::Fire(Event& event, Run& run, const Candidate& candidate) {
     for (const Candidate* one : chosen) {
       if (one->result != nullptr) ids.push_back(one->result->id);
     }
-    Accept(event, run, chosen, ComputeLineage(ids));
+    const Lineage lineage = ComputeLineage(ids);
+    const StepPath& step = candidate.key.step;
+    const auto others =
+        std::count_if(run.attempts.begin(), run.attempts.end(),
+                      [&step](const auto& entry) { return entry.first.first == step; });
+    if (others >= static_cast<std::ptrdiff_t>(kMaxCombinations) &&
+        !run.attempts.contains(Run::AttemptId{step, lineage})) {
+      continue;
+    }
+    Accept(event, run, chosen, lineage);
   }
 }
 

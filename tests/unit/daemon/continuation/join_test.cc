@@ -150,6 +150,88 @@ TEST_F(JoinTest, AncestorsTravelOnceWithoutTheirBytes) {
   EXPECT_TRUE(onward.result->value.IsInline());
 }
 
+// Two results along each of `count` edges, all of which agree: there are 2^count combinations.
+std::map<ResultId, Candidate> Pairs(size_t count, std::vector<StepPath>* edges) {
+  std::map<ResultId, Candidate> candidates;
+  for (size_t i = 0; i < count; ++i) {
+    edges->push_back("edge" + std::to_string(i));
+    for (const char* bytes : {"1", "2"}) {
+      Candidate candidate;
+      candidate.edge = edges->back();
+      candidate.result = NewResult(kRun, *NewStep(candidate.edge), {}, InlineValue(bytes, kB));
+      candidate.key = {kRun, "join", candidate.result->id};
+      candidate.redrive = 1;
+      candidates[candidate.result->id] = candidate;
+    }
+  }
+  return candidates;
+}
+
+size_t CountCombinations(size_t edges_with_two) {
+  std::vector<StepPath> edges;
+  const std::map<ResultId, Candidate> candidates = Pairs(edges_with_two + 1, &edges);
+  for (const auto& [from, candidate] : candidates) {
+    if (candidate.edge != edges.back()) continue;
+    return AgreeingCombinations(edges, candidates, candidate, 1).size();
+  }
+  return 0;
+}
+
+// promise: L-13
+TEST(AgreeingCombinationsTest, AreBounded) {
+  static_assert(kMaxCombinations == 1 << 6);
+  EXPECT_EQ(CountCombinations(6), kMaxCombinations);
+  EXPECT_EQ(CountCombinations(7), kMaxCombinations);
+  EXPECT_EQ(CountCombinations(31), kMaxCombinations);
+}
+
+// promise: L-13
+TEST(AgreeingCombinationsTest, SearchingInVainIsBoundedToo) {
+  std::vector<StepPath> edges;
+  std::map<ResultId, Candidate> candidates = Pairs(31, &edges);
+  edges.push_back("last");
+  Candidate must;
+  must.edge = "last";
+  must.result = NewResult(kRun, *NewStep("last"), {}, InlineValue("1", kB));
+  must.key = {kRun, "join", must.result->id};
+  must.redrive = 1;
+  // It stands on a result that none of the others does.
+  must.ancestors = {NewResult(kRun, *NewStep(edges.front()), {}, InlineValue("3", kB))};
+  candidates[must.result->id] = must;
+  EXPECT_TRUE(AgreeingCombinations(edges, candidates, must, 1).empty());
+  candidates.erase(must.result->id);
+  EXPECT_TRUE(AgreeingCombinations(edges, candidates, candidates.begin()->second, 1).empty());
+}
+
+// promise: L-13
+TEST_F(JoinTest, MoreResultsAlongOneEdgeWaitUntilTheDriverSaysWhichStands) {
+  const StepPtr join = NewStep("join", {"left", "right"});
+  for (size_t i = 0; i < kMaxCandidates; ++i) {
+    Receive(Hand({join}, Given("left", std::to_string(i))));
+    EXPECT_EQ(Sent<Accepted>().size(), 1u);
+  }
+  const ResultPtr stands = Given("left", "stands");
+  Receive(Hand({join}, stands));
+  EXPECT_TRUE(Sent<Accepted>().empty()) << "its sender keeps it";
+  Receive(Hand({join}, Given("right", "r")));
+  EXPECT_EQ(Sent<Accepted>().size(), 1u) << "another edge";
+  Ask(2, {stands});
+  HandOver again = Hand({join}, stands);
+  again.redrive = 2;
+  Receive(again);
+  EXPECT_EQ(Sent<Accepted>().size(), 1u);
+}
+
+// promise: L-13
+TEST_F(JoinTest, AttemptsOfOneStepAreBounded) {
+  const StepPtr join = NewStep("join", {"left", "right"});
+  for (size_t i = 0; i < 2 * kMaxCandidates; ++i) {
+    const std::string bytes = std::to_string(i / 2);
+    Receive(Hand({join}, Given(i % 2 == 0 ? "left" : "right", bytes)));
+  }
+  EXPECT_EQ(core_->stats().attempts, kMaxCombinations);
+}
+
 TEST(WithoutInlineBytesTest, RefinementsKeepTheirsForLaterStepsAreMadeOfThem) {
   const ResultPtr refined =
       NewResult(kRun, *NewStep("power"), {}, InlineValue("[...]", kB), ResultState::kRefined);
