@@ -134,8 +134,13 @@ bool Core::Impl::IsFenced(const Attempt& attempt) const {
 
 void Core::Impl::TakeInputs(const Run& run, Attempt& attempt) {
   std::vector<const Candidate*> chosen;
-  const auto& candidates = run.candidates.at(attempt.key.step);
-  for (const EdgeKey& edge : attempt.edges) chosen.push_back(&candidates.at(edge.from));
+  const auto candidates = run.candidates.find(attempt.key.step);
+  if (candidates == run.candidates.end()) return;
+  for (const EdgeKey& edge : attempt.edges) {
+    const auto candidate = candidates->second.find(edge.from);
+    if (candidate == candidates->second.end()) return;
+    chosen.push_back(&candidate->second);
+  }
   attempt.inputs.clear();
   for (const Candidate* candidate : chosen) {
     if (candidate->result != nullptr) attempt.inputs.push_back(candidate->result);
@@ -395,7 +400,10 @@ void Core::Impl::CommitResult(Event& event, Run& run, Attempt& attempt, ResultSt
   attempt.timing.committed = Micros(event.now);
   result->timing = attempt.timing;
   for (const EdgeKey& edge : attempt.edges) {
-    const Candidate& candidate = run.candidates.at(edge.step).at(edge.from);
+    const auto& candidates = run.candidates[edge.step];
+    const auto found = candidates.find(edge.from);
+    if (found == candidates.end()) continue;
+    const Candidate& candidate = found->second;
     if (candidate.senders.size() == 1 && IsSelf(candidate.senders.front())) continue;
     ++result->transfer.hops;
     result->transfer.messages += candidate.received;

@@ -41,9 +41,14 @@ void Core::Impl::Forward(Event& event, Run& run, Attempt& attempt) {
   StepPath edge = step.alias();
   std::vector<StepPtr> successors;
   if (result.state == ResultState::kRefined) {
+    // Checked when it was committed. Should anything be wrong with it all the same, then nothing is
+    // handed on, and the driver finds that out.
+    if (!result.value.IsInline()) return;
     const absl::StatusOr<Refinement> refinement = DecodeRefinement(*result.value.inline_bytes);
+    if (!refinement.ok()) return;
     const absl::StatusOr<std::vector<StepPtr>> refined = ExpandRefinement(
         step, result.id, *refinement, OwnInputs(attempt), attempt.continuation->signatures);
+    if (!refined.ok()) return;
     // What follows the step itself now follows the last refined one, under the same name.
     edge = step.path;
     successors = SuccessorsOf(edge, *refined);

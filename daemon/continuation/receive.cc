@@ -20,6 +20,56 @@ bool HasEdge(const Step& step, const StepPath& edge) {
   return std::find(predecessors.begin(), predecessors.end(), edge) != predecessors.end();
 }
 
+// What was accepted stays as it was: of a later hand-over only where the same bytes live now is
+// taken over. The functions below return what is known, with the places that `news` says.
+
+Value MovedTo(const Value& known, const Value& news) {
+  if (known.digest != news.digest || known.size != news.size) return known;
+  Value value = news;
+  if (!value.IsInline()) value.inline_bytes = known.inline_bytes;
+  return value;
+}
+
+ResultPtr MovedTo(const ResultPtr& known, const ResultPtr& news) {
+  if (known == nullptr || news == nullptr || known->id != news->id || known->path != news->path ||
+      known->state != news->state || known->value.digest != news->value.digest ||
+      known->value.size != news->value.size || known->value == news->value) {
+    return known;
+  }
+  auto result = std::make_shared<StepResult>(*news);
+  result->lineage = known->lineage;
+  result->value = MovedTo(known->value, news->value);
+  return result;
+}
+
+StepPtr MovedTo(const StepPtr& known, const Step& news) {
+  if (known->bound == news.bound || known->bound.size() != news.bound.size()) return known;
+  auto step = std::make_shared<Step>(*known);
+  for (size_t i = 0; i < step->bound.size(); ++i) {
+    step->bound[i].value = MovedTo(known->bound[i].value, news.bound[i].value);
+  }
+  return step;
+}
+
+ContinuationPtr MovedTo(const ContinuationPtr& known, const Continuation& news) {
+  auto continuation = std::make_shared<Continuation>(*known);
+  for (StepPtr& step : continuation->steps) {
+    for (const StepPtr& other : news.steps) {
+      if (other->path == step->path) step = MovedTo(step, *other);
+    }
+  }
+  return continuation;
+}
+
+std::vector<ResultPtr> MovedTo(const std::vector<ResultPtr>& known,
+                               const std::vector<ResultPtr>& news) {
+  std::vector<ResultPtr> results = known;
+  for (ResultPtr& result : results) {
+    for (const ResultPtr& other : news) result = MovedTo(result, other);
+  }
+  return results;
+}
+
 }  // namespace
 
 void Core::Impl::On(Event& event, const Incarnation& from, HandOver message) {
@@ -165,14 +215,14 @@ void Core::Impl::Keep(Event& event, Run& run, const Incarnation& from, HandOver 
 // a refinement took over, live elsewhere: where they were may be gone.
 void Core::Impl::Renew(Event& event, Run& run, Candidate& candidate, const HandOver& message) {
   candidate.redrive = std::max(candidate.redrive, message.redrive);
-  const bool moved =
-      candidate.result != nullptr && !(candidate.result->value == message.result->value);
-  if (moved && IsLost(run, message.result->value)) return;  // old news
+  const ResultPtr result = MovedTo(candidate.result, message.result);
+  const bool moved = result != candidate.result;
+  if (moved && IsLost(run, result->value)) return;  // old news
   if (!moved && candidate.step->bound == message.step().bound) return;
-  const ResultPtr old = std::exchange(candidate.result, message.result);
-  candidate.ancestors = message.ancestors;
-  candidate.step = message.continuation->steps.front();
-  candidate.continuation = message.continuation;
+  const ResultPtr old = std::exchange(candidate.result, result);
+  candidate.ancestors = MovedTo(candidate.ancestors, message.ancestors);
+  candidate.continuation = MovedTo(candidate.continuation, *message.continuation);
+  candidate.step = candidate.continuation->steps.front();
   for (auto& [id, attempt] : run.attempts) {
     if (id.first != candidate.key.step || attempt->staged.has_value() ||
         attempt->state == Attempt::State::kExecuting ||

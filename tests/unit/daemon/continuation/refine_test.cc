@@ -79,6 +79,43 @@ TEST_F(RefineTest, AtTheEndTheLastRefinedStepIsTheSink) {
   EXPECT_EQ(report.results[2]->state, ResultState::kSucceeded);
 }
 
+// What a peer says a second time of a step that was accepted changes where bytes are, and nothing
+// else.
+TEST_F(RefineTest, ALaterHandOverChangesNothingButWhereBytesAre) {
+  const ResultPtr base = NewResult(kRun, *NewStep("base"), {}, LargeValue("7", kB));
+  Receive(Hand({power_, NewStep("print", {"power"}, "default/b")}, base));
+  Fetched(base);
+  RefinedStep elsewhere = Multiply();
+  elsewhere.cluster = "default/a";
+  Refine({elsewhere});
+  const StepPath first = Started();
+  auto moved = std::make_shared<StepResult>(*base);
+  moved->value.owner = moved->executor = kC;
+  moved->value.object = NamedId<ObjectId>("elsewhere");
+  auto changed = std::make_shared<Step>(*power_);
+  changed->refines_to.clear();
+  changed->operation = "shutdown";
+  signatures_.clear();
+  Receive(kC, Hand({changed}, moved, {base_}));
+  EXPECT_EQ(Sent<Accepted>().size(), 1u);
+  Produce(first, "49");
+  EXPECT_EQ(SentTo("print").result->path, first);
+  const std::vector<ResultPtr> ancestors = SentTo("print").ancestors;
+  EXPECT_EQ(ancestors.size(), 2u) << "base and the refinement";
+}
+
+TEST_F(RefineTest, ALaterHandOverOfOtherBytesUnderTheSameIdIsNotBelieved) {
+  const ResultPtr base = NewResult(kRun, *NewStep("base"), {}, LargeValue("7", kB));
+  Receive(Hand({power_}, base));
+  auto other = std::make_shared<StepResult>(*base);
+  other->value = LargeValue("8", kC);
+  Receive(kC, Hand({power_}, other));
+  EXPECT_TRUE(All<Fetch>().empty());
+  Fetched(base);
+  ASSERT_TRUE(Executes("power"));
+  EXPECT_EQ(All<Execute>()[0].inputs[0].value, base->value);
+}
+
 // promise: B-24
 TEST_F(RefineTest, OutsideOfRefinesToItFailsTheStep) {
   Receive(Hand({power_, NewStep("print", {"power"}, "default/b")}, base_));
