@@ -14,6 +14,14 @@ namespace {
 
 constexpr Duration kKeepalive = std::chrono::seconds(1);
 constexpr uint64_t kMaxReportInlineBytes = 1024 * 1024;
+// Well below what a message may have: the sizes that are added up are estimates.
+constexpr uint64_t kMaxReportBytes = kMaxMessageBytes / 2;
+
+uint64_t SizeOf(const StepResult& result) {
+  constexpr uint64_t kNumbersAndIds = 512;
+  return kNumbersAndIds + result.path.size() + result.failure.reason.size() +
+         result.failure.message.size() + (result.value.IsInline() ? result.value.size : 0);
+}
 
 using Pins = std::map<StepPath, ResultId>;
 
@@ -45,16 +53,29 @@ void Core::Impl::SendReport(Event& event, Run& run) {
   for (const auto& [id, attempt] : run.attempts) {
     if (attempt->result != nullptr) own[attempt->result->id] = attempt.get();
   }
+  report.executing = Executing(run);
   std::set<ResultId> added;
   uint64_t inline_bytes = 0;
+  uint64_t bytes = 0;
+  // Refinements travel with their bytes, and one message has a bound: what does not fit goes into
+  // another. The driver waits for what a result stands on, whichever comes first.
+  const auto add = [&](ResultPtr result) {
+    const uint64_t size = SizeOf(*result);
+    if (bytes + size > kMaxReportBytes && !report.results.empty()) {
+      Report next{run.id, run.redrive, {}, {}, report.executing};
+      event.Emit(Send{run.driver, std::exchange(report, std::move(next))});
+      bytes = 0;
+    }
+    bytes += size;
+    report.results.push_back(std::move(result));
+  };
   for (auto& [id, attempt] : run.attempts) {
     if (!attempt->reportable || attempt->recorded || attempt->refused) continue;
     if (attempt->redrive < run.redrive) continue;  // asleep
     for (const ResultPtr& ancestor : attempt->ancestors) {
       if (run.recorded.contains(ancestor->id) || !added.insert(ancestor->id).second) continue;
       const auto made_here = own.find(ancestor->id);
-      report.results.push_back(
-          made_here == own.end() ? ancestor : WithoutInlineBytes(made_here->second->result));
+      add(made_here == own.end() ? ancestor : WithoutInlineBytes(made_here->second->result));
     }
     ResultPtr result = attempt->result;
     // The driver shows small outputs without asking for them.
@@ -62,13 +83,12 @@ void Core::Impl::SendReport(Event& event, Run& run) {
                         inline_bytes + result->value.size <= kMaxReportInlineBytes;
     if (!wanted) result = WithoutInlineBytes(result);
     if (result->value.IsInline()) inline_bytes += result->value.size;
-    if (added.insert(result->id).second) report.results.push_back(std::move(result));
+    if (added.insert(result->id).second) add(std::move(result));
   }
   run.report_due = Time::max();
   if (report.results.empty() && report.lost.empty()) return;
   // Kept, and said again, until the driver answers.
   if (!report.results.empty()) ScheduleReport(run, event.now + kHoldResend);
-  report.executing = Executing(run);
   event.Emit(Send{run.driver, std::move(report)});
 }
 

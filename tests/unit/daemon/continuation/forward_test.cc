@@ -178,6 +178,27 @@ TEST_F(ForwardTest, SeveralResultsTravelInOneReport) {
   EXPECT_EQ(TheSent<Report>().results.size(), 3u);
 }
 
+// promise: H-17, L-05
+TEST_F(ForwardTest, MoreThanAMessageMayHaveTravelsInSeveralReports) {
+  std::vector<ResultPtr> ancestors;
+  for (int i = 0; i < 100; ++i) {
+    const std::string path = "refined" + std::to_string(i);
+    ancestors.push_back(NewResult(kRun, *NewStep(path), {},
+                                  InlineValue(std::string(kMaxInlineValueBytes, 'x'), kB),
+                                  ResultState::kRefined));
+  }
+  Receive(Hand({NewStep("one", {"read"})}, Given("read", "cat"), ancestors));
+  Produce("one");
+  Advance(Duration::zero());
+  size_t results = 0;
+  for (const Report& report : Sent<Report>()) {
+    results += report.results.size();
+    EXPECT_LT(report.results.size() * kMaxInlineValueBytes, kMaxMessageBytes);
+  }
+  EXPECT_EQ(results, ancestors.size() + 2);
+  EXPECT_GT(Sent<Report>().size(), 1u);
+}
+
 // Each report is kept until it is answered Recorded.
 // promise: H-17
 TEST_F(ForwardTest, AReportIsRepeatedUntilItIsAnswered) {
