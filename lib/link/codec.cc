@@ -24,9 +24,10 @@ constexpr size_t kMaxListed = 4096;
 constexpr size_t kMaxReplicas = 256;
 constexpr uint32_t kProtocol = 1;
 
+// Within what the other side reads: one that is too long would cost the whole Link.
 int64_t Micros(Duration duration) {
-  return std::max<int64_t>(0,
-                           std::chrono::duration_cast<std::chrono::microseconds>(duration).count());
+  const Duration bounded = std::clamp<Duration>(duration, Duration::zero(), kMaxDeadline);
+  return std::chrono::duration_cast<std::chrono::microseconds>(bounded).count();
 }
 
 // ---- writing

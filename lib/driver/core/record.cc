@@ -140,6 +140,16 @@ ResultPtr ResultFrom(const StepPath& path, const Json& json) {
   return result;
 }
 
+// Microseconds of the wall clock, such that two of them can be subtracted.
+int64_t TimeFrom(const Json& json) {
+  constexpr int64_t kLatest = int64_t{1} << 60;
+  const int64_t time = json.get<int64_t>();
+  if (time < 0 || time > kLatest) {
+    throw Malformed{absl::InvalidArgumentError(absl::StrCat(time, " is no time"))};
+  }
+  return time;
+}
+
 RunRecord RecordFrom(const Json& json) {
   if (json.at("shape").get<int>() != kShape) {
     throw Malformed{absl::InvalidArgumentError("written by another version of FractOS")};
@@ -149,8 +159,8 @@ RunRecord RecordFrom(const Json& json) {
   record.name = json.at("name").get<std::string>();
   record.phase = PhaseFrom(json.at("phase").get_ref<const std::string&>());
   record.redrive = json.at("redrive").get<uint64_t>();
-  record.start_us = json.at("startMicroseconds").get<int64_t>();
-  record.end_us = json.at("endMicroseconds").get<int64_t>();
+  record.start_us = TimeFrom(json.at("startMicroseconds"));
+  record.end_us = TimeFrom(json.at("endMicroseconds"));
   record.failure = FailureFrom(json.at("failure"));
   record.failed_step = json.at("failedStep").get<std::string>();
   record.outputs = json.at("outputs").get<std::map<std::string, StepPath>>();

@@ -40,8 +40,12 @@ RunCore::Impl::Impl(Options options, Plan plan, RunRecord record, std::vector<Cl
 void RunCore::Impl::Start(Event& event) {
   heard_ = event.now;
   if (record_.start_us == 0) record_.start_us = Micros(event.now);
-  deadline_ =
-      event.now + plan_.deadline - std::chrono::microseconds(Micros(event.now) - record_.start_us);
+  // The wall clock may have been put back since: a run is never given more than its deadline.
+  using std::chrono::microseconds;
+  const int64_t elapsed =
+      std::clamp<int64_t>(Micros(event.now) - record_.start_us, 0,
+                          std::chrono::duration_cast<microseconds>(plan_.deadline).count());
+  deadline_ = event.now + plan_.deadline - microseconds(elapsed);
   if (!BuildGraph(event)) return;
   if (record_.redrive == 0) {
     record_.redrive = 1;

@@ -262,6 +262,19 @@ TEST(CodecTest, EveryMessageComesBackAsItWas) {
 }
 
 // promise: H-42
+TEST(CodecTest, ADurationOutOfRangeIsSentAsTheNearestOneWithin) {
+  HandOver message = SomeHandOver();
+  const Duration too_long = kMaxDeadline + milliseconds(1);
+  for (const auto& [said, read] : {std::pair<Duration, Duration>(milliseconds(-1), {}),
+                                   std::pair<Duration, Duration>(too_long, kMaxDeadline)}) {
+    message.remaining = said;
+    const absl::StatusOr<Frame> frame = DecodeFrame(EncodeMessage(message));
+    ASSERT_TRUE(frame.ok()) << frame.status();
+    EXPECT_EQ(std::get<HandOver>(frame->messages[0]).remaining, read);
+  }
+}
+
+// promise: H-42
 TEST(CodecTest, AHandOverComesBackFieldByField) {
   const HandOver in = SomeHandOver();
   absl::StatusOr<Frame> frame = DecodeFrame(EncodeMessage(in));

@@ -109,6 +109,16 @@ TEST(RecordTest, RefusesAnotherShapeAndUnknownWords) {
   }
 }
 
+// promise: R-10
+TEST(RecordTest, RefusesTimesThatAreNone) {
+  RunRecord record = SampleRecord();
+  for (const int64_t time : {int64_t{-1}, INT64_MIN, INT64_MAX}) {
+    record.start_us = time;
+    EXPECT_EQ(DecodeRecord(EncodeRecord(record)).status().code(),
+              absl::StatusCode::kInvalidArgument);
+  }
+}
+
 TEST(RecordTest, OnlyTheLastThreePhasesAreTheEnd) {
   EXPECT_FALSE(IsEnd(RunPhase::kPending));
   EXPECT_FALSE(IsEnd(RunPhase::kRunning));

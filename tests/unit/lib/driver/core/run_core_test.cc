@@ -208,6 +208,20 @@ TEST_F(RunCoreEndsTest, TheDeadlineCountsFromTheFirstStartNotFromAResume) {
   EXPECT_EQ(record().phase, RunPhase::kFailed);
 }
 
+// promise: G-09
+TEST_F(RunCoreEndsTest, AClockThatWasPutBackGivesARunNoMoreThanItsDeadline) {
+  record_.redrive = 1;
+  record_.phase = RunPhase::kRunning;
+  record_.start_us =
+      std::chrono::duration_cast<std::chrono::microseconds>((now_ + seconds(50)).time_since_epoch())
+          .count();
+  Start();
+  Advance(seconds(60) - Duration(1));
+  EXPECT_FALSE(IsEnd(record().phase));
+  Advance(Duration(1));
+  EXPECT_EQ(record().phase, RunPhase::kFailed);
+}
+
 // promise: L-01, B-23
 TEST_F(RunCoreEndsTest, ARunOf256StepsIsAllowedAndNoMore) {
   OperationSignature multiply;
