@@ -28,6 +28,12 @@ size_t CountNodes(const YamlNode& node) {
   return count;
 }
 
+size_t CountBytes(const YamlNode& node) {
+  size_t bytes = node.text.size() + node.key.size();
+  for (const YamlNode& child : node.children) bytes += CountBytes(child);
+  return bytes;
+}
+
 size_t CountDepth(const YamlNode& node) {
   size_t deepest = 0;
   for (const YamlNode& child : node.children) deepest = std::max(deepest, CountDepth(child));
@@ -64,6 +70,11 @@ class Builder final : public YAML::EventHandler {
     if (found == anchors_.end()) throw StopAt(mark, "an alias cannot stand within its own anchor");
     const YamlNode& target = found->second;
     Count(mark, CountNodes(target));
+    copied_bytes_ += CountBytes(target);
+    if (copied_bytes_ > kMaxYamlCopiedBytes) {
+      throw StopAt(mark, absl::StrCat("aliases stand for more than ", kMaxYamlCopiedBytes,
+                                      " bytes of text"));
+    }
     if (open_.size() + CountDepth(target) > kMaxYamlDepth) throw TooDeep(mark);
     YamlNode copy = target;
     copy.line = mark.line + 1;
@@ -209,6 +220,7 @@ class Builder final : public YAML::EventHandler {
   std::vector<Container> open_;
   std::map<YAML::anchor_t, YamlNode> anchors_;  // of this document, finished
   size_t nodes_ = 0;
+  size_t copied_bytes_ = 0;  // by aliases
 };
 
 }  // namespace

@@ -12,7 +12,8 @@
 
 namespace fractos {
 
-inline constexpr size_t kMaxYamlNodes = 64 * 1024;  // of one file, aliases expanded
+inline constexpr size_t kMaxYamlNodes = 64 * 1024;          // of one file, aliases expanded
+inline constexpr size_t kMaxYamlCopiedBytes = 1024 * 1024;  // of text that its aliases stand for
 inline constexpr size_t kMaxYamlDepth = 32;
 
 struct YamlNode {

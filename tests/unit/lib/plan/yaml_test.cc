@@ -300,6 +300,21 @@ TEST(YamlLimitsTest, NestsThirtyTwoDeep) {
   EXPECT_THAT(by_alias(kMaxYamlDepth - 3), SizeIs(1));
 }
 
+// Text that aliases stand for counts each time.
+// promise: L-14
+TEST(YamlLimitsTest, AliasesStandForABoundedNumberOfBytes) {
+  constexpr size_t kText = 64 * 1024;
+  const auto faults = [](size_t aliases) {
+    std::string text = "- &a " + std::string(kText, 'x') + "\n";
+    for (size_t i = 0; i < aliases; ++i) text += "- *a\n";
+    std::vector<Diagnostic> diagnostics;
+    LoadYaml(text, "file.yaml", &diagnostics);
+    return diagnostics;
+  };
+  EXPECT_THAT(faults(kMaxYamlCopiedBytes / kText), IsEmpty());
+  EXPECT_THAT(faults(kMaxYamlCopiedBytes / kText + 1), SizeIs(1));
+}
+
 // The walk has a budget: all values of the file count, those that aliases stand for included.
 TEST(YamlLimitsTest, HasAtMost65536Values) {
   // A list of `items` values and `aliases` aliases to a list of 99 (100 values with the list).
