@@ -251,6 +251,7 @@ absl::Status Root::Publish(const std::string& staged, absl::string_view key,
   if (::linkat(staging_.get(), staged.c_str(), folder->get(), name.c_str(), 0) != 0) {
     if (errno == EEXIST) {
       absl::Status existing = CompareExisting(key, bytes);
+      if (existing.ok()) return SyncFolderOf(key);  // whoever won the race may not have done so yet
       if (!absl::IsNotFound(existing)) return existing;
       return absl::AbortedError(
           absl::StrCat("key ", Quoted(key), " was there and is gone: somebody else deletes it"));
