@@ -78,18 +78,32 @@ Directory OpenDirectory(UniqueFd fd) {
   return directory;
 }
 
-// Adds the keys below `folder` that begin with `prefix`. A folder that vanishes meanwhile is empty.
+// What is not there any more, or is no file or folder of ours.
+bool IsNoneOfOurs(int error) { return error == ENOENT || error == ENOTDIR || error == ELOOP; }
+
+absl::Status CannotList(absl::string_view key) {
+  return absl::ErrnoToStatus(errno, absl::StrCat("cannot list ", Quoted(key)));
+}
+
+// Adds the keys below `folder` that begin with `prefix`. A folder that vanishes meanwhile is empty;
+// one that cannot be read is an error, for a list must not leave out what is there.
 absl::Status ListInto(UniqueFd fd, const std::string& folder, absl::string_view prefix,
                       std::vector<std::string>* keys) {
   Directory directory = OpenDirectory(std::move(fd));
-  if (directory == nullptr) return absl::OkStatus();
-  while (const dirent* entry = ::readdir(directory.get())) {
+  if (directory == nullptr) return CannotList(folder);
+  while (true) {
+    errno = 0;
+    const dirent* entry = ::readdir(directory.get());
+    if (entry == nullptr && errno != 0 && !IsNoneOfOurs(errno)) return CannotList(folder);
+    if (entry == nullptr) return absl::OkStatus();
     std::string name = entry->d_name;
     if (name == "." || name == ".." || (folder.empty() && name == kStagingFolder)) continue;
     std::string key = absl::StrCat(folder, folder.empty() ? "" : "/", name);
     struct stat info {};
-    if (::fstatat(::dirfd(directory.get()), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0)
-      continue;
+    if (::fstatat(::dirfd(directory.get()), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
+      if (IsNoneOfOurs(errno)) continue;
+      return CannotList(key);
+    }
     if (S_ISREG(info.st_mode) && absl::StartsWith(key, prefix) && CheckKey(key).ok()) {
       keys->push_back(std::move(key));
       if (keys->size() > kMaxListedKeys) {
@@ -102,12 +116,14 @@ absl::Status ListInto(UniqueFd fd, const std::string& folder, absl::string_view 
                 absl::StartsWith(key, prefix))) {
       UniqueFd below(::openat(::dirfd(directory.get()), name.c_str(),
                               O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-      if (!below.valid()) continue;
+      if (!below.valid()) {
+        if (IsNoneOfOurs(errno)) continue;
+        return CannotList(key);
+      }
       absl::Status status = ListInto(std::move(below), key, prefix, keys);
       if (!status.ok()) return status;
     }
   }
-  return absl::OkStatus();
 }
 
 }  // namespace

@@ -16,6 +16,7 @@
 #include "lib/base/digest.h"
 #include "lib/base/limits.h"
 #include "tests/unit/adaptors/adaptor_process.h"
+#include "tests/unit/lib/runtime/no_descriptors.h"
 
 namespace fractos {
 namespace {
@@ -181,6 +182,12 @@ TEST_F(RootTest, OnlyStaleLeftoversOfCrashedWritersAreRemoved) {
   ASSERT_EQ(::utimensat(AT_FDCWD, (staging + "/stale").c_str(), long_ago, 0), 0);
   ASSERT_TRUE(Root::Open(folder_ / "root").ok());
   EXPECT_THAT(Staged(), ElementsAre("fresh"));
+}
+
+TEST_F(RootTest, AListLeavesNothingOutWithoutSayingSo) {
+  ASSERT_TRUE(root_.Put("a/1", "x").ok());
+  NoDescriptors none(/*left=*/1);  // enough for the root, and not for the folder in it
+  EXPECT_TRUE(absl::IsResourceExhausted(root_.List("").status()));
 }
 
 // promise: A-11

@@ -8,16 +8,16 @@
 
 namespace fractos {
 
-// As long as it lives nothing can be opened in this process, as if all its descriptors were in use;
-// what is open stays so.
+// As long as it lives nothing can be opened in this process, or `left` files at most, as if all its
+// other descriptors were in use; what is open stays so.
 class NoDescriptors {
  public:
-  NoDescriptors() {
+  explicit NoDescriptors(int left = 0) {
     ::getrlimit(RLIMIT_NOFILE, &before_);
     const int lowest_free = ::open("/", O_RDONLY | O_CLOEXEC);
     ::close(lowest_free);
     rlimit none = before_;
-    none.rlim_cur = static_cast<rlim_t>(lowest_free);
+    none.rlim_cur = static_cast<rlim_t>(lowest_free + left);
     ::setrlimit(RLIMIT_NOFILE, &none);
   }
   ~NoDescriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
