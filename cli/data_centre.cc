@@ -283,15 +283,7 @@ void DataCentre::OnExit(const Address& address, const ChildExit& how) {
     daemon.pid = 0;
     ended_.SignalAll();
     if (stopping_) return;
-    if (options_.restart) {
-      const Duration wait = std::min<Duration>(
-          kFirstRestart * (int64_t{1} << std::min<uint64_t>(daemon.restarts, 10)), kLongestRestart);
-      ++daemon.restarts;
-      loop_->At(clock_->Now() + wait, [this, address] {
-        if (absl::Status status = StartDaemon(address); !status.ok()) roll_->Fail(status);
-      });
-      return;
-    }
+    if (options_.restart) return RestartLater(address);
     last = !AnyAlive(address.cluster);
   }
   if (!last) return;
@@ -299,6 +291,19 @@ void DataCentre::OnExit(const Address& address, const ChildExit& how) {
   roll_->Fail(absl::UnavailableError(
       absl::StrCat("the last daemon of DeviceCluster ", address.cluster, " ended (", how.ToString(),
                    ")", words.empty() ? "" : "; its last words:\n", words)));
+}
+
+// Tried again and again: what a start takes, descriptors or processes, may be there later.
+void DataCentre::RestartLater(const Address& address) {
+  Daemon& daemon = daemons_.at(address);
+  const Duration wait = std::min<Duration>(
+      kFirstRestart * (int64_t{1} << std::min<uint64_t>(daemon.restarts, 10)), kLongestRestart);
+  ++daemon.restarts;
+  loop_->At(clock_->Now() + wait, [this, address] {
+    if (StartDaemon(address).ok()) return;
+    const absl::MutexLock lock(&mutex_);
+    if (!stopping_) RestartLater(address);
+  });
 }
 
 void DataCentre::OnPeerLost(const Address& peer) {

@@ -116,6 +116,7 @@ class DataCentre {
   absl::StatusOr<Daemon> Prepare(const PlacedCluster& placed, const ClusterView& view,
                                  uint32_t replica) const;
   absl::Status StartDaemon(const Address& address);
+  void RestartLater(const Address& address) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void OnExit(const Address& address, const ChildExit& how);
   void WatchLeaders();
   bool AnotherCanLead(const Address& leader) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
