@@ -203,6 +203,7 @@ class LinkTable::Impl final : public Stream::Owner, public std::enable_shared_fr
       peer->told_lost = true;
       ClearQueueLocked(*peer);
       loop_->Cancel(peer->redial);
+      peer->dial_posted = false;
       for (Link* link : peer->links) {
         link->closing = true;
         streams.push_back(link->stream);

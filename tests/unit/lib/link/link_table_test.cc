@@ -330,6 +330,18 @@ TEST_F(LinkTableTest, DisconnectClosesWithoutSayingSoHere) {
   a.Expect({"+default/b-0@0"});
 }
 
+TEST_F(LinkTableTest, APeerThatWasGivenUpCanBeDialledAgain) {
+  Node a("a"), b("b");
+  a.Learn(b, Socket("b"));
+  a.Start();
+  a.links().Connect(b.address());
+  a.Await([&] { return a.count("-default/b-0") > 0; });  // and it is to be dialled again
+  a.links().Disconnect(b.address());
+  b.ListenAndStart(Socket("b"));
+  a.links().Connect(b.address());
+  a.Await([&] { return a.count("+default/b-0@0") == 1; });
+}
+
 TEST_F(LinkTableTest, WhoeverAnswersUnderAnotherNameIsNotThePeer) {
   Node a("a"), b("b"), c("c");
   a.Learn(b, c.ListenAndStart(Socket("c")));
