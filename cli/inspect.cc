@@ -1,5 +1,7 @@
 #include "cli/inspect.h"
 
+#include <unistd.h>
+
 #include <iostream>
 #include <memory>
 #include <set>
@@ -97,7 +99,8 @@ absl::Status AskUnknown(const Inputs& inputs, const std::optional<KeptCentre>& k
   }
   if (unknown.empty()) return absl::OkStatus();
   MemoryRecordStore store;
-  const absl::StatusOr<std::unique_ptr<Session>> session = Session::Open("devices", &store);
+  const absl::StatusOr<std::unique_ptr<Session>> session =
+      Session::Open(absl::StrCat("devices-", ::getpid()), &store);
   if (!session.ok()) return session.status();
   const absl::Status opened =
       kept.has_value() && Offers(*kept, unknown)

@@ -275,7 +275,7 @@ ExitCode ShowStatus(const std::string& format) {
   }
   const KeptCentre& centre = **kept;
   MemoryRecordStore store;
-  absl::StatusOr<std::unique_ptr<Session>> session = Session::Open("status", &store);
+  absl::StatusOr<std::unique_ptr<Session>> session = Session::Open(absl::StrCat("status-", ::getpid()), &store);
   if (!session.ok()) return Complain(session.status());
   if (absl::Status used = (*session)->UseCentre(centre.clusters, centre.folder, centre.clusters);
       !used.ok()) {

@@ -26,7 +26,8 @@ class Session {
   // How long daemons get to start, to elect and to load what their adaptors need.
   static constexpr Duration kReadyTimeout = std::chrono::seconds(20);
 
-  // `store` outlives the session.
+  // `store` outlives the session. Daemons know it by `driver_name`: of two of the same name the
+  // later one takes the Links over.
   static absl::StatusOr<std::unique_ptr<Session>> Open(const std::string& driver_name,
                                                        RecordStore* store);
   ~Session();
