@@ -188,7 +188,7 @@ void PrintDevices(const Json& devices) {
 
 absl::StatusOr<std::optional<KeptCentre>> FindKeptCentre() {
   if (::access(CentrePath().c_str(), F_OK) != 0) return std::optional<KeptCentre>();
-  const absl::StatusOr<UniqueFd> lock = LockFile(LockPath());
+  const absl::StatusOr<UniqueFd> lock = ProbeLock(LockPath());
   if (lock.ok()) {
     // Nobody holds it: what is written there is of a supervisor that was killed.
     ::unlink(CentrePath().c_str());
@@ -275,7 +275,8 @@ ExitCode ShowStatus(const std::string& format) {
   }
   const KeptCentre& centre = **kept;
   MemoryRecordStore store;
-  absl::StatusOr<std::unique_ptr<Session>> session = Session::Open(absl::StrCat("status-", ::getpid()), &store);
+  absl::StatusOr<std::unique_ptr<Session>> session =
+      Session::Open(absl::StrCat("status-", ::getpid()), &store);
   if (!session.ok()) return Complain(session.status());
   if (absl::Status used = (*session)->UseCentre(centre.clusters, centre.folder, centre.clusters);
       !used.ok()) {

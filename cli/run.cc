@@ -269,7 +269,7 @@ absl::StatusOr<std::vector<ListedRun>> ReadRuns() {
     ListedRun one{std::move(stored->record)};
     one.resumable =
         !IsEnd(one.record.phase) &&
-        !absl::IsFailedPrecondition(LockFile(absl::StrCat(store.FolderOf(run), "/lock")).status());
+        !absl::IsFailedPrecondition(ProbeLock(absl::StrCat(store.FolderOf(run), "/lock")).status());
     listed.push_back(std::move(one));
   }
   std::sort(listed.begin(), listed.end(), [](const ListedRun& a, const ListedRun& b) {

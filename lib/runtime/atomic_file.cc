@@ -1,6 +1,7 @@
 #include "lib/runtime/atomic_file.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 
@@ -122,16 +123,31 @@ absl::StatusOr<std::string> ReadWholeFile(const std::string& path, size_t limit)
   }
 }
 
-absl::StatusOr<UniqueFd> LockFile(const std::string& path) {
+namespace {
+
+absl::StatusOr<UniqueFd> Lock(const std::string& path, int how, int tries) {
+  constexpr int kPauseMilliseconds = 10;
   UniqueFd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!file.valid()) return ErrnoError(errno, "cannot open", path);
-  if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno == EWOULDBLOCK) {
+  while (::flock(file.get(), how | LOCK_NB) != 0) {
+    if (errno == EINTR) continue;
+    if (errno != EWOULDBLOCK) return ErrnoError(errno, "cannot lock", path);
+    if (--tries <= 0) {
       return absl::FailedPreconditionError(absl::StrCat(path, " is locked by another process"));
     }
-    return ErrnoError(errno, "cannot lock", path);
+    ::poll(nullptr, 0, kPauseMilliseconds);
   }
   return file;
+}
+
+}  // namespace
+
+absl::StatusOr<UniqueFd> LockFile(const std::string& path) {
+  return Lock(path, LOCK_EX, /*tries=*/10);
+}
+
+absl::StatusOr<UniqueFd> ProbeLock(const std::string& path) {
+  return Lock(path, LOCK_SH, /*tries=*/1);
 }
 
 }  // namespace fractos

@@ -35,7 +35,12 @@ absl::StatusOr<std::string> ReadWholeFile(const std::string& path, size_t limit)
 
 // A lock that the kernel frees when its holder dies, however it dies. Holds while the descriptor is
 // open; children do not inherit it. FailedPrecondition when another process has it.
+// Tries for a tenth of a second, for who only looks holds it shared for a moment.
 absl::StatusOr<UniqueFd> LockFile(const std::string& path);
+
+// Looks whether somebody has the lock: FailedPrecondition then. Otherwise nobody gets it as long as
+// the descriptor is open, and others may look at the same time.
+absl::StatusOr<UniqueFd> ProbeLock(const std::string& path);
 
 // `message` with the file's name and errno's text, under the code that fits errno.
 absl::Status ErrnoError(int error, absl::string_view what, absl::string_view path);

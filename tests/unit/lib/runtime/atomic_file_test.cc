@@ -29,6 +29,20 @@ TEST_F(AtomicFileTest, ReadingStopsAtTheLimit) {
   EXPECT_EQ(ReadWholeFile(path, 9).status().code(), absl::StatusCode::kResourceExhausted);
 }
 
+TEST_F(AtomicFileTest, ManyMayLookWhetherALockIsHeld) {
+  const std::string path = folder_ + "/lock";
+  ASSERT_TRUE(WriteFileAtomically(path, "").ok());
+  {
+    const absl::StatusOr<UniqueFd> one = ProbeLock(path);
+    EXPECT_TRUE(one.ok());
+    EXPECT_TRUE(ProbeLock(path).ok()) << "who looks does not hold it";
+    EXPECT_EQ(LockFile(path).status().code(), absl::StatusCode::kFailedPrecondition);
+  }
+  const absl::StatusOr<UniqueFd> held = LockFile(path);
+  EXPECT_TRUE(held.ok());
+  EXPECT_EQ(ProbeLock(path).status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
 TEST_F(AtomicFileTest, ReplacingLeavesNothingBesideTheFile) {
   const std::string path = folder_ + "/file";
   ASSERT_TRUE(ReplaceFile(path, "a long first text").ok());
