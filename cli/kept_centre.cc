@@ -50,6 +50,11 @@ absl::StatusOr<KeptCentre> DecodeCentre(const std::string& text) {
     const nlohmann::json json = nlohmann::json::parse(text);
     KeptCentre kept;
     kept.supervisor = json.at("supervisor").get<pid_t>();
+    // 1 is init; 0 and below would be signalled as whole groups.
+    if (kept.supervisor <= 1) {
+      return absl::DataLossError(absl::StrCat(CentrePath(), " is damaged: process ",
+                                              kept.supervisor, " is no supervisor"));
+    }
     kept.folder = json.at("folder").get<std::string>();
     const absl::StatusOr<std::vector<SourceFile>> sources = SourcesFromJson(json.at("sources"));
     if (!sources.ok()) return Damaged(sources.status().message());
@@ -252,10 +257,16 @@ ExitCode Down() {
   // The descriptor names the process even if its number is used again. Its lock was held a moment
   // ago, so this is it.
   const UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, supervisor, 0)));
-  ::kill(supervisor, SIGTERM);
+  const auto signal = [&process](int number) {
+    return ::syscall(SYS_pidfd_send_signal, process.get(), number, nullptr, 0) == 0;
+  };
+  // Gone already is as good as asked to go.
+  if (process.valid() ? !signal(SIGTERM) && errno != ESRCH : errno != ESRCH) {
+    return Complain(ErrnoError(errno, "cannot end the supervisor of", CentrePath()));
+  }
   pollfd ended = {process.get(), POLLIN, 0};
   if (process.valid() && ::poll(&ended, 1, kDownTimeoutMilliseconds) == 0) {
-    ::kill(supervisor, SIGKILL);
+    signal(SIGKILL);
     ::poll(&ended, 1, kDownTimeoutMilliseconds);
   }
   std::cout << "the data centre is down\n";

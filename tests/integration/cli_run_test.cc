@@ -1,5 +1,8 @@
 // fractosctl with real daemons and adaptors.
+#include <fcntl.h>
 #include <signal.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <string>
@@ -231,6 +234,20 @@ TEST_F(CliRunTest, ADataCentreIsKeptUsedAndEnded) {
   EXPECT_EQ(cli_.Run({"down"}).code, 0);
   EXPECT_TRUE(cli_.AllGone());
   EXPECT_EQ(cli_.Run({"down"}).code, 0);
+}
+
+TEST_F(CliRunTest, NothingIsEndedThatIsNoSupervisor) {
+  const std::string centre = cli_.home() + "/centre";
+  std::filesystem::create_directories(centre);
+  const int lock = ::open((centre + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  ASSERT_EQ(::flock(lock, LOCK_EX), 0);  // as if one were up
+  // A process group that there is not, should it be believed all the same.
+  cli_.Write("home/centre/centre.json",
+             R"({"supervisor": -2147483647, "folder": "", "sources": []})");
+  const CommandResult down = cli_.Run({"down"});
+  EXPECT_EQ(down.code, 1);
+  EXPECT_THAT(down.err, HasSubstr("is no supervisor"));
+  ::close(lock);
 }
 
 TEST_F(CliRunTest, ASupervisorThatIsKilledTakesItsDaemonsWithIt) {
