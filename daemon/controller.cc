@@ -273,7 +273,8 @@ void DeviceController::OnLeader(const LeaderInfo& leader) {
 void DeviceController::OnElectionError(const absl::Status& why) {
   {
     absl::MutexLock lock(&mutex_);
-    election_works_ = false;
+    // A leader that cannot see who else leads has been elected all the same.
+    if (!core_.leads()) election_works_ = false;
   }
   observer_->OnElectionError(why);
 }

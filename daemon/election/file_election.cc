@@ -28,7 +28,8 @@
 namespace fractos {
 namespace {
 
-constexpr absl::Duration kRetry = absl::Seconds(1);
+constexpr int kRetryMilliseconds = 1000;
+constexpr absl::Duration kRetry = absl::Milliseconds(kRetryMilliseconds);
 constexpr absl::Duration kNudge = absl::Milliseconds(5);
 
 // flock(2) waits for ever, and only a signal gets a thread out of it. A real-time one, for the
@@ -207,10 +208,11 @@ void FileElection::Impl::Watch() {
   while (true) {
     TellLeader(&told);
     pollfd fds[2] = {{wake_watcher_.get(), POLLIN, 0}, {changes.get(), POLLIN, 0}};
-    if (poll(fds, watched ? 2 : 1, -1) < 0) continue;
+    // Without a watch, looked at as often as a failed attempt to stand is repeated.
+    if (poll(fds, watched ? 2 : 1, watched ? -1 : kRetryMilliseconds) < 0) continue;
     if (fds[0].revents != 0) return;
     alignas(inotify_event) char events[4096];
-    while (read(changes.get(), events, sizeof(events)) > 0) {
+    while (watched && read(changes.get(), events, sizeof(events)) > 0) {
     }
   }
 }

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -20,6 +21,7 @@
 #include "daemon/election/epoch_file.h"
 #include "lib/base/random.h"
 #include "lib/base/unique_fd.h"
+#include "tests/unit/lib/runtime/no_descriptors.h"
 
 namespace fractos {
 namespace {
@@ -54,6 +56,15 @@ class Recorder final : public ElectionObserver {
     };
     return mutex_.AwaitWithTimeout(absl::Condition(&there), kPatience) ? leaders_.back()
                                                                        : LeaderInfo();
+  }
+  bool AwaitErrorAbout(absl::string_view words) {
+    absl::MutexLock lock(&mutex_);
+    auto there = [this, words]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
+      return std::any_of(errors_.begin(), errors_.end(), [words](const absl::Status& error) {
+        return error.message().find(words) != absl::string_view::npos;
+      });
+    };
+    return mutex_.AwaitWithTimeout(absl::Condition(&there), kPatience);
   }
   absl::Status AwaitError() {
     absl::MutexLock lock(&mutex_);
@@ -216,6 +227,22 @@ TEST_F(FileElectionTest, FollowersLearnWhoLeads) {
   leader->Resign();
   EXPECT_EQ(second.AwaitElected(1), 2u);
   EXPECT_EQ(first.AwaitLeader(2).replica, 0u) << "who resigned still learns who leads";
+}
+
+TEST_F(FileElectionTest, AFollowerThatCannotWatchLooksNowAndThen) {
+  Recorder first;
+  Recorder second;
+  auto leader = Stand(2, &first);
+  ASSERT_EQ(first.AwaitElected(1), 1u);
+  auto follower =
+      FileElection::Create({folder_, {{"default/math", 0}, random_.NewId<BootId>()}}, &second)
+          .value();
+  {
+    NoDescriptors none;
+    follower->Start();
+    EXPECT_TRUE(second.AwaitErrorAbout("cannot watch"));
+  }
+  EXPECT_EQ(second.AwaitLeader(1).replica, 2u);
 }
 
 TEST_F(FileElectionTest, SteppingDownStandsAgainAboveTheEpochSeen) {
