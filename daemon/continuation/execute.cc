@@ -7,6 +7,7 @@
 #include "daemon/continuation/core_impl.h"
 #include "daemon/continuation/join.h"
 #include "lib/base/limits.h"
+#include "lib/plan/reasons.h"
 #include "lib/protocol/expand.h"
 
 namespace fractos {
@@ -103,9 +104,10 @@ void Core::Impl::Accept(Event& event, Run& run, const std::vector<const Candidat
   for (const ResultPtr& input : attempt.inputs) {
     if (input->state != ResultState::kFailed && input->state != ResultState::kSkipped) continue;
     // Failed and Skipped travel along edges: whoever stands on them is Skipped.
-    CommitResult(event, run, attempt, ResultState::kSkipped, Value(),
-                 {absl::StrCat("Input", ResultStateName(input->state)),
-                  absl::StrCat("step ", input->path, ": ", input->failure.message)});
+    CommitResult(
+        event, run, attempt, ResultState::kSkipped, Value(),
+        {input->state == ResultState::kFailed ? reason::kInputFailed : reason::kInputSkipped,
+         absl::StrCat("step ", input->path, ": ", input->failure.message)});
     return;
   }
   Queue(event, attempt);
@@ -279,10 +281,11 @@ void Core::Impl::Fetched(Time now, const RunId& id, const Value& value, const ab
       run->lost.insert(value.object);
       ScheduleReport(*run, now);
     } else {
-      attempt->staged = Outcome{Outcome::Failed{
-          {"FetchFailed", absl::StrCat("reading an input of ", value.size, " bytes from ",
-                                       value.owner.address.ToString(), ": ", status.message())},
-          false}};
+      attempt->staged = Outcome{
+          Outcome::Failed{{reason::kFetchFailed,
+                           absl::StrCat("reading an input of ", value.size, " bytes from ",
+                                        value.owner.address.ToString(), ": ", status.message())},
+                          false}};
       Leave(event, *attempt);
       Settle(event, *run, *attempt);
     }
@@ -350,9 +353,10 @@ void Core::Impl::Settle(Event& event, Run& run, Attempt& attempt) {
       CommitResult(event, run, attempt, ResultState::kSucceeded, input.value, {});
       return;
     }
-    CommitResult(event, run, attempt, ResultState::kFailed, Value(),
-                 {"UnknownInput", absl::StrCat("the device answered with input \"", passed->input,
-                                               "\", which the step has not")});
+    CommitResult(
+        event, run, attempt, ResultState::kFailed, Value(),
+        {reason::kUnknownInput, absl::StrCat("the device answered with input \"", passed->input,
+                                             "\", which the step has not")});
   } else if (const auto* refined = std::get_if<Outcome::Refined>(&outcome.what)) {
     std::vector<BoundInput> own;
     for (const NamedValue& input : InputsOf(attempt)) {
@@ -362,14 +366,14 @@ void Core::Impl::Settle(Event& event, Run& run, Attempt& attempt) {
     if (!valid.ok()) {
       ReleaseObject(event, run, refined->value.object);
       CommitResult(event, run, attempt, ResultState::kFailed, Value(),
-                   {"InvalidRefinement", std::string(valid.message())});
+                   {reason::kInvalidRefinement, std::string(valid.message())});
       return;
     }
     event.Emit(Commit{refined->value.object});
     CommitResult(event, run, attempt, ResultState::kRefined, refined->value, {});
   } else if (const auto* skipped = std::get_if<Outcome::Skipped>(&outcome.what)) {
     CommitResult(event, run, attempt, ResultState::kSkipped, Value(),
-                 {"WhenNotMet", skipped->message});
+                 {reason::kWhenNotMet, skipped->message});
   } else if (const auto* failed = std::get_if<Outcome::Failed>(&outcome.what)) {
     const RetrySpec& retry = attempt.step->retry;
     if (failed->retryable && attempt.tries <= static_cast<uint32_t>(retry.limit)) {

@@ -21,7 +21,6 @@ using google::protobuf::RepeatedPtrField;
 constexpr size_t kMaxNameBytes = 128;  // of clusters, paths, operations, inputs
 constexpr size_t kMaxTextBytes = 4096;
 constexpr size_t kMaxListed = 4096;
-constexpr size_t kMaxReplicas = 256;
 constexpr uint32_t kProtocol = 1;
 
 // Within what the other side reads: one that is too long would cost the whole Link.
@@ -390,7 +389,7 @@ class Reader {
     for (const pb::ClusterView& view : in.clusters()) {
       ClusterView& v = continuation->clusters.emplace_back();
       ReadName(view.cluster(), "clusters.cluster", &v.cluster);
-      if (TooMany(view.endpoints_size(), kMaxReplicas, "clusters.endpoints")) return;
+      if (TooMany(view.endpoints_size(), size_t{kMaxClusterReplicas}, "clusters.endpoints")) return;
       for (const std::string& endpoint : view.endpoints()) {
         ReadText(endpoint, kMaxTextBytes, "clusters.endpoints", &v.endpoints.emplace_back());
       }
@@ -581,12 +580,12 @@ class Reader {
   void ReadAddress(const pb::Address& in, absl::string_view field, Address* out) {
     ReadName(in.cluster(), field, &out->cluster);
     if (in.cluster().empty()) Fail(field, "has no cluster");
-    if (in.replica() >= kMaxReplicas) Fail(field, "replica out of range");
+    if (in.replica() >= size_t{kMaxClusterReplicas}) Fail(field, "replica out of range");
     out->replica = in.replica();
   }
   void ReadIncarnation(const pb::Incarnation& in, absl::string_view field, Incarnation* out) {
     ReadName(in.cluster(), field, &out->address.cluster);
-    if (in.replica() >= kMaxReplicas) Fail(field, "replica out of range");
+    if (in.replica() >= size_t{kMaxClusterReplicas}) Fail(field, "replica out of range");
     out->address.replica = in.replica();
     ReadId(in.boot(), field, &out->boot);
   }

@@ -386,7 +386,7 @@ TEST(CodecTest, EveryBoundIsKeptAndNamed) {
       {"hand_over.remaining: out of range",
        [](auto* h, auto*) { h->set_remaining(3'600'000'001); }},
       {"hand_over.sender", [](auto* h, auto*) { h->mutable_sender()->set_boot("x"); }},
-      {"hand_over.sender: replica", [](auto* h, auto*) { h->mutable_sender()->set_replica(256); }},
+      {"hand_over.sender: replica", [](auto* h, auto*) { h->mutable_sender()->set_replica(64); }},
       {"hand_over.driver: has no cluster", [](auto* h, auto*) { h->clear_driver(); }},
       {"hand_over.edge", [](auto* h, auto*) { h->clear_edge(); }},
       {"hand_over.edge", [](auto* h, auto*) { h->clear_result(); }},
@@ -400,9 +400,9 @@ TEST(CodecTest, EveryBoundIsKeptAndNamed) {
        [](auto* h, auto*) {
          while (h->ancestors_size() <= 256) *h->add_ancestors() = h->ancestors(0);
        }},
-      {"clusters.endpoints: more than 256",
+      {"clusters.endpoints: more than 64",
        [](auto* h, auto*) {
-         while (h->clusters(0).endpoints_size() <= 256) h->mutable_clusters(0)->add_endpoints("x");
+         while (h->clusters(0).endpoints_size() <= 64) h->mutable_clusters(0)->add_endpoints("x");
        }},
       {"signatures.effect: of a kind",
        [](auto* h, auto*) { h->mutable_signatures(0)->set_effect(2); }},
