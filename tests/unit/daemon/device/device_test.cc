@@ -765,15 +765,20 @@ TEST_F(DeviceTest, AnAdaptorThatAnswersAfterCancelIsKept) {
   options_.cancel_grace = kLong;
   StartThenEcho([](AdaptorEnd& end) {
     std::optional<v1::Execute> execute = end.ReceiveExecute();
+    if (!execute.has_value()) return;
+    end.AnswerInline(execute->id(), "ready");
+    execute = end.ReceiveExecute();
     std::optional<AdaptorEnd::Received> cancel = end.Receive();
     if (!cancel.has_value() || cancel->message.cancel().id() != execute->id()) return;
     end.AnswerInline(execute->id(), "too late");
     end.EchoForever();
   });
+  // One that waits for its adaptor would not even be sent.
+  EXPECT_EQ(BytesOf(Run({})), "ready");
   EXPECT_EQ(ReasonOf(Run({}, std::chrono::milliseconds(10))), kTimeout);
   EXPECT_EQ(BytesOf(Run({Inline("next")})), "next");
   EXPECT_EQ(launcher_->launches(), 1);
-  EXPECT_EQ(recorder_.answered().size(), 2u) << "the late answer is dropped";
+  EXPECT_EQ(recorder_.answered().size(), 3u) << "the late answer is dropped";
 }
 
 TEST_F(DeviceTest, TheAnswerToACancelledExecutionIsDropped) {
