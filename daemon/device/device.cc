@@ -581,12 +581,14 @@ absl::Status Device::Impl::Serve(Connection& connection, Exit& exit) {
       next_due_ = due.next;
       if (reading_) events |= POLLIN;
     }
+    // First, for whoever hears of a timeout may execute the next one at once: an adaptor that does
+    // one after the other has to give up the old one for it.
+    for (OutFrame& frame : due.frames) WriteTo(connection, std::move(frame));
     Deliver(std::move(due.done));
     if (due.hangs != 0) {
       return absl::DeadlineExceededError(absl::StrCat(
           "the adaptor was killed: it left the execution ", due.hangs, " unanswered after Cancel"));
     }
-    for (OutFrame& frame : due.frames) WriteTo(connection, std::move(frame));
     if (Ended(exit)) return absl::UnavailableError("the adaptor ended");
 
     int ready = Poll(connection.stream.fd(), events, due.next);
