@@ -40,12 +40,11 @@ def install(kubectl):
         "wait", "--for=condition=Established", "--timeout=30s", "-f", str(ROOT / "crds")
     )
     kubectl.kubectl("create", "namespace", NAMESPACE)
+    # Established is not yet published everywhere; kubectl explain is the last to know.
     end = time.monotonic() + 30
-    while (
-        kubectl.kubectl("get", "taskgraphs,deviceclusters", "-A").returncode != 0
-        and time.monotonic() < end
-    ):
-        time.sleep(0.2)
+    for kind in ("taskgraphs", "deviceclusters"):
+        while kubectl.kubectl("explain", kind).returncode != 0 and time.monotonic() < end:
+            time.sleep(0.2)
 
 
 def run(kubectl, wanted):

@@ -120,7 +120,10 @@ def test_defaults_are_those_of_fractosctl(server):
 
 
 def test_a_graph_is_one_run_and_cannot_be_changed(server):
-    server.create(graph("run", parameters=[{"name": "a", "value": "x"}], onFailure=[step("mend")]))
+    arguments = {"text": "hello", "groups": {"cat": ["tabby"]}}
+    steps = [step("say", arguments=arguments)]
+    parameters = [{"name": "a", "value": "x"}]
+    server.create(graph("run", steps=steps, parameters=parameters, onFailure=[step("mend")]))
     changes = {
         "spec.steps": {"steps": [step("other")]},
         "spec.parameters": {"parameters": [{"name": "a", "value": "y"}]},
@@ -128,14 +131,18 @@ def test_a_graph_is_one_run_and_cannot_be_changed(server):
         "spec.mode": {"mode": "Centralized"},
         "spec.deadline": {"deadline": "61s"},
     }
-    # Values of arguments are nothing that rules see; that they differ must be seen all the same.
-    for arguments in ({"text": "bye"}, {"other": "hello"}, {"text": "hello", "more": [1]}):
-        changed = graph()["spec"]["steps"]
-        changed[0]["arguments"] = arguments
-        accepted, said = server.patch("taskgraph", "run", {"spec": {"steps": changed}})
+    # Rules do not see what is in an argument; that it differs must be seen all the same.
+    for other in (
+        {**arguments, "text": "bye"},
+        {"text": "hello", "group": arguments["groups"]},
+        {"text": "hello", "groups": {"dog": ["tabby"]}},
+        {**arguments, "more": [1]},
+    ):
+        change = {"spec": {"steps": [step("say", arguments=other)]}}
+        accepted, said = server.patch("taskgraph", "run", change)
         expect(
             not accepted and "spec.steps: " in said and "is immutable" in said,
-            f"arguments {arguments}: {said}",
+            f"arguments {other}: {said}",
         )
     for field, change in changes.items():
         accepted, said = server.patch("taskgraph", "run", {"spec": change})
