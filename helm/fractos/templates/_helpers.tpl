@@ -1,0 +1,102 @@
+{{/* Names: release-chart, or the release alone where it holds the chart's name; at most 63 long. */}}
+{{- define "fractos.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "fractos.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 50 | trimSuffix "-" -}}
+{{- else -}}
+{{- $name := include "fractos.name" . -}}
+{{- if contains $name .Release.Name -}}
+{{- .Release.Name | trunc 50 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name $name | trunc 50 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Cluster-scoped objects carry the namespace, so that two releases do not meet. */}}
+{{- define "fractos.clusterName" -}}
+{{- $fullname := include "fractos.fullname" . -}}
+{{- if eq $fullname .Release.Namespace -}}{{- $fullname -}}
+{{- else -}}{{- printf "%s-%s" .Release.Namespace $fullname -}}{{- end -}}
+{{- end -}}
+
+{{- define "fractos.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- default (printf "%s-operator" (include "fractos.fullname" .)) .Values.serviceAccount.name -}}
+{{- else -}}
+{{- default "default" .Values.serviceAccount.name -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "fractos.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "fractos.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: operator
+{{- end -}}
+
+{{/* Labels of everything. `component` is operator unless the caller says otherwise. */}}
+{{- define "fractos.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{ include "fractos.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/part-of: fractos
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* Metadata common to all: call with (dict "context" $ "name" NAME), and optionally "namespace",
+"labels" and "annotations". */}}
+{{- define "fractos.metadata" -}}
+{{- $labels := merge (dict) (default (dict) .labels) (include "fractos.labels" .context | fromYaml) -}}
+{{- $annotations := merge (dict) (default (dict) .annotations) .context.Values.commonAnnotations -}}
+name: {{ .name }}
+{{- with .namespace }}
+namespace: {{ . }}
+{{- end }}
+labels:
+  {{- toYaml $labels | nindent 2 }}
+{{- with $annotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* registry/repository:tag or @digest: call with (dict "context" $ "image" IMAGE). */}}
+{{- define "fractos.image" -}}
+{{- $registry := default .context.Values.global.imageRegistry .image.registry -}}
+{{- $repository := .image.repository -}}
+{{- if $registry -}}{{- $repository = printf "%s/%s" (trimSuffix "/" $registry) $repository -}}{{- end -}}
+{{- if .image.digest -}}
+{{- printf "%s@%s" $repository .image.digest -}}
+{{- else -}}
+{{- printf "%s:%s" $repository (default .context.Chart.AppVersion .image.tag) -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "fractos.imagePullSecrets" -}}
+{{- with concat .Values.global.imagePullSecrets .Values.imagePullSecrets | uniq -}}
+imagePullSecrets:
+{{- toYaml . | nindent 0 }}
+{{- end -}}
+{{- end -}}
+
+{{/* What no schema can say. Each message says what to do. */}}
+{{- define "fractos.validate" -}}
+{{- if and (not .Values.leaderElection.enabled) (gt (int .Values.replicaCount) 1) -}}
+{{- fail "leaderElection.enabled is false: then replicaCount must be 1, for two operators without election would drive the same runs" -}}
+{{- end -}}
+{{- if and .Values.metrics.serviceMonitor.enabled .Values.metrics.podMonitor.enabled -}}
+{{- fail "metrics.serviceMonitor.enabled and metrics.podMonitor.enabled: choose one, for every sample would be scraped twice" -}}
+{{- end -}}
+{{- if and .Values.metrics.serviceMonitor.enabled (not .Values.metrics.service.enabled) -}}
+{{- fail "metrics.serviceMonitor.enabled needs metrics.service.enabled; without a Service use metrics.podMonitor" -}}
+{{- end -}}
+{{- if has "" .Values.watchNamespaces -}}
+{{- fail "watchNamespaces holds an empty name: leave the list empty to watch all namespaces" -}}
+{{- end -}}
+{{- end -}}
