@@ -1,0 +1,166 @@
+#!/usr/bin/env bash
+# The checks of the chart, the CRDs, the alerts and the dashboards. Each prints one line, or what is
+# wrong.
+#
+#   tools/check_chart.sh [NAME...]
+#
+# Tools are those that `make kube-tools` builds, NAME-VERSION in ${XDG_CACHE_HOME:-~/.cache}/fractos/bin,
+# and promtool of Debian's package prometheus. A check whose tool is missing fails and says so; with
+# CHART_WITHOUT="kube-linter dashboard-linter" those named are left out, which the last line counts:
+# "chart: N passed, M failed, K left out".
+set -uo pipefail
+cd "$(dirname "$0")/.."
+[ $# -gt 0 ] || set -- crds lint unit docs metrics dashboards rules schemas kube-score kube-linter \
+                       dashboard-linter server
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/fractos
+chart=helm/fractos
+kubernetes=1.34.0  # what templates are rendered for
+
+declare -A versions=([helm]=3.21.4 [helm-unittest]=1.0.1 [helm-docs]=1.14.2 [kubeconform]=0.7.0
+                     [kube-score]=1.20.0 [kube-linter]=0.8.3 [dashboard-linter]=0.2.0)
+missing_tool=69  # the exit status of a check that could not run
+
+# tool NAME: its path, on standard output.
+tool() {
+  local path=$cache/bin/$1-${versions[$1]}
+  if [ ! -x "$path" ]; then
+    echo "$1 ${versions[$1]} is not in $cache/bin: make kube-tools" >&2
+    return $missing_tool
+  fi
+  echo "$path"
+}
+
+# promtool: that of PATH, else out of Debian's package, which is not installed, for it would start a server.
+promtool() {
+  local path=$cache/bin/promtool folder
+  if type -P promtool; then return; fi
+  if [ ! -x "$path" ]; then
+    folder=$(mktemp -d) && mkdir -p "$cache/bin"
+    if ! { (cd "$folder" && apt-get -qq download prometheus && dpkg-deb -x prometheus_*.deb .) &&
+           mv "$folder/usr/bin/promtool" "$path"; } >&2; then
+      rm -rf "$folder"
+      echo "promtool is neither on PATH nor in Debian's package prometheus" >&2
+      return $missing_tool
+    fi
+    rm -rf "$folder"
+  fi
+  echo "$path"
+}
+
+# render VALUES...: the manifests with these files of helm/fractos/ci.
+render() {
+  local helm; helm=$(tool helm) || return
+  local flags=() values
+  for values in "$@"; do flags+=(-f "$chart/ci/$values-values.yaml"); done
+  "$helm" template fractos "$chart" --namespace fractos-system --kube-version "$kubernetes" "${flags[@]}"
+}
+
+check_crds() { tools/sync_crds.sh --check; }
+
+check_lint() {
+  local helm status=0 values; helm=$(tool helm) || return
+  for values in "" full namespaced; do
+    "$helm" lint --strict --quiet "$chart" --kube-version "$kubernetes" \
+      ${values:+-f "$chart/ci/$values-values.yaml"} || status=1
+  done
+  [ $status -ne 0 ] || echo "3 sets of values"
+  return $status
+}
+
+check_unit() {
+  local unittest log; unittest=$(tool helm-unittest) || return
+  log=$("$unittest" --strict --color=false "$chart" 2>&1) || { echo "$log"; return 1; }
+  sed -n 's/^Tests: *//p' <<<"$log"
+}
+
+check_docs() {
+  local docs copy status=0; docs=$(tool helm-docs) || return
+  copy=$(mktemp -d)
+  cp -r "$chart" "$copy/fractos"
+  "$docs" --chart-search-root "$copy" --sort-values-order file --log-level error || status=1
+  diff "$chart/README.md" "$copy/fractos/README.md" || {
+    echo "$chart/README.md is old: run helm-docs --chart-search-root helm --sort-values-order file"; status=1; }
+  rm -rf "$copy"
+  [ $status -ne 0 ] || echo "$chart/README.md is up to date"
+  return $status
+}
+
+check_metrics() { local program; program=$(promtool) && tools/check_metrics.py --promtool "$program"; }
+check_dashboards() { tools/make_dashboards.py --check; }
+
+check_rules() {
+  local program; program=$(promtool) || return
+  "$program" check rules "$chart"/files/rules/*.yaml && "$program" test rules tests/alerts/*_test.yaml &&
+    echo "every alert was tried"
+}
+
+# Against what the API server itself says; kinds of the Prometheus operator are none of its.
+check_schemas() {
+  local conform schemas=$cache/schemas/kubernetes-1.34.10 values; conform=$(tool kubeconform) || return
+  if [ ! -d "$schemas" ]; then
+    tools/openapi_schemas.py "$schemas.new" || return
+    rm -rf "$schemas" && mv "$schemas.new" "$schemas"
+  fi
+  for values in full namespaced; do
+    render $values | "$conform" -strict -summary -skip ServiceMonitor,PodMonitor,PrometheusRule \
+      -schema-location "$schemas/{{.ResourceKind}}{{.KindSuffix}}.json" || return 1
+  done
+}
+
+check_kube-score() {
+  local score values ignored=(); score=$(tool kube-score) || return
+  while read -r name _; do ignored+=(--ignore-test "$name"); done \
+    < <(grep -v '^ *\(#\|$\)' "$chart/ci/kube-score.txt")
+  for values in full namespaced; do
+    render $values | "$score" score --kubernetes-version v1.34 --exit-one-on-warning \
+      "${ignored[@]}" - || return 1
+  done
+  echo "$((${#ignored[@]} / 2)) test left out, for the reason in $chart/ci/kube-score.txt"
+}
+
+check_kube-linter() {
+  local linter values; linter=$(tool kube-linter) || return
+  for values in full namespaced; do render $values | "$linter" lint - || return 1; done
+}
+
+check_dashboard-linter() {
+  local linter file; linter=$(tool dashboard-linter) || return
+  for file in "$chart"/dashboards/*.json; do "$linter" lint --strict "$file" || return 1; done
+}
+
+# Installed, upgraded and uninstalled on a real API server.
+check_server() {
+  tests/chart/run.py
+  local status=$?
+  [ $status -ne 2 ] || return $missing_tool
+  return $status
+}
+
+passed=0
+failed=0
+left_out=0
+for name in "$@"; do
+  if ! declare -F "check_$name" >/dev/null; then
+    echo "tools/check_chart.sh: there is no check '$name'" >&2
+    exit 2
+  fi
+  if [[ " ${CHART_WITHOUT:-} " == *" $name "* ]]; then
+    left_out=$((left_out + 1))
+    printf 'LEFT OUT %s: CHART_WITHOUT names it\n' "$name"
+    continue
+  fi
+  start=$SECONDS
+  output=$("check_$name" 2>&1)
+  status=$?
+  if [ $status -eq 0 ]; then
+    passed=$((passed + 1))
+    printf 'ok     %-16s %3d s  %s\n' "$name" $((SECONDS - start)) "$(tail -n 1 <<<"$output")"
+  else
+    failed=$((failed + 1))
+    printf '%s\n' "$output" | tail -n 100
+    [ $status -ne $missing_tool ] || echo "$name could not be checked"
+    printf 'FAILED %-16s %3d s\n' "$name" $((SECONDS - start))
+  fi
+done
+echo "chart: $passed passed, $failed failed, $left_out left out"
+[ $failed -eq 0 ]
