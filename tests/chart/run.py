@@ -265,6 +265,26 @@ def test_takes_over_its_own_crds_again(cluster):
     cluster.must("get", "devicecluster", "storage", "--namespace=team-a")
 
 
+def test_installs_without_rights_on_the_cluster(cluster):
+    cluster.must("create", "namespace", "team-home")
+    for namespace in ("team-home", "team-a", "team-b"):
+        where = f"--namespace={namespace}"
+        cluster.must("create", "role", "all", "--verb=*", "--resource=*.*", where)
+        cluster.must("create", "rolebinding", "all", "--role=all", "--user=dev", where)
+    flags = ["--no-hooks", "--kube-as-user=dev", "--namespace=team-home"]
+    # The kinds of the Prometheus operator are not here.
+    flags += [
+        "--values",
+        str(CHART / "ci/namespaced-values.yaml"),
+        "--set=metrics.podMonitor.enabled=false",
+    ]
+    went_well, said = cluster.helm("install", "mine", str(CHART), *flags)
+    expect(went_well, said)
+    operator = "system:serviceaccount:team-home:mine-fractos-operator"
+    expect(cluster.may(operator, "create", "statefulsets.apps", "team-b"), "may not in team-b")
+    expect(not cluster.may(operator, "get", "taskgraphs.fractos.dev", HOME), "may elsewhere")
+
+
 def await_flow_schemas(cluster):
     """Kubernetes makes its own FlowSchemas a moment after the server is ready."""
     end = time.monotonic() + 30
