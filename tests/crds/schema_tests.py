@@ -80,6 +80,8 @@ def test_the_bounds_are_those_of_the_code(_):
         (adaptor["command"]["maxItems"], "kMaxCommandWords"),
         (adaptor["command"]["items"]["maxLength"], "kMaxAdaptorTextBytes"),
         (adaptor["env"]["maxItems"], "kMaxEnvironment"),
+        (adaptor["env"]["items"]["properties"]["name"]["maxLength"], "kMaxAdaptorTextBytes"),
+        (adaptor["env"]["items"]["properties"]["value"]["maxLength"], "kMaxAdaptorTextBytes"),
         (operation["maxItems"], "kMaxOperations"),
         (operation["items"]["properties"]["arguments"]["maxItems"], "kMaxArguments"),
         (operation["items"]["properties"]["inputs"]["maxItems"], "kMaxInputs"),

@@ -221,3 +221,18 @@ def test_a_record_goes_forward_only(server):
     )
     _, said = server.run("get", "tg", "-o", "name", "--field-selector=status.phase=Succeeded")
     expect(said.split() == ["taskgraph.fractos.dev/record"], f"selected by phase: {said}")
+
+
+def test_names_of_inputs_are_bounded(server):
+    server.accepts(graph(steps=[step("a"), step("b", inputs={"i" * 40: "a"})]))
+    wrong = graph(steps=[step("a"), step("b", inputs={"i" * 41: "a"})])
+    server.refuses(wrong, "spec.steps[1].inputs: ", "1 to 40 characters")
+
+
+def test_server_side_apply_works(server):
+    text = json.dumps(
+        graph("applied", steps=[step("a"), step("b", after=["a"], inputs={"x": "a"})])
+    )
+    for _ in range(2):  # the second changes nothing, and must not be a conflict
+        accepted, said = server.run("apply", "--server-side", "-f", "-", text=text)
+        expect(accepted, f"was refused: {said}")
