@@ -14,6 +14,8 @@ import subprocess
 import sys
 import time
 
+import yaml
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "crds"))
 import control_plane  # pylint: disable=wrong-import-position
@@ -223,6 +225,19 @@ def test_leases_and_epochs_of_daemons_are_not_kept_waiting(cluster):
         "get", "taskgraphs", "--all-namespaces", *groups, "--as-group=system:authenticated"
     )
     expect(found == f"{HOME}-fractos-records", f"the operator's request is under {found}")
+
+
+def test_what_the_chart_shows_can_be_applied(cluster):
+    annotations = yaml.safe_load((CHART / "Chart.yaml").read_text())["annotations"]
+    examples = yaml.safe_load(annotations["artifacthub.io/crdsExamples"])
+    _, notes = cluster.helm("get", "notes", "fractos")
+    shown = notes[notes.index("<<GRAPH\n") + len("<<GRAPH\n") : notes.index("\nGRAPH\n")]
+    examples += yaml.safe_load_all(shown)
+    expect(len(examples) == 4, f"{len(examples)} examples")
+    for each in examples:
+        cluster.must(
+            "create", "--dry-run=server", "--validate=strict", "-f", "-", text=json.dumps(each)
+        )
 
 
 def test_upgrades_to_some_namespaces_only(cluster):
