@@ -11,7 +11,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/.."
 [ $# -gt 0 ] || set -- crds lint unit docs metrics dashboards rules schemas kube-score kube-linter \
-                       dashboard-linter server
+                       dashboard-linter admission server
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/fractos
 chart=helm/fractos
 kubernetes=1.34.0  # what templates are rendered for
@@ -128,13 +128,16 @@ check_dashboard-linter() {
   for file in "$chart"/dashboards/*.json; do "$linter" lint --strict "$file" || return 1; done
 }
 
-# Installed, upgraded and uninstalled on a real API server.
-check_server() {
-  tests/chart/run.py
+# on_server PROGRAM: one of the tests on a real API server, which exit 2 for want of programs.
+on_server() {
+  "$1"
   local status=$?
   [ $status -ne 2 ] || return $missing_tool
   return $status
 }
+
+check_admission() { on_server tests/crds/run.py; }
+check_server() { on_server tests/chart/run.py; }
 
 passed=0
 failed=0
