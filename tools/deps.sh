@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that are missing, and only those, and says which.
 #
-#   tools/deps.sh [--check] [--quiet] [build] [checks]
+#   tools/deps.sh [--check] [--quiet] [build] [checks] [cluster]
 #
 # build   what building, testing and running takes (the default)
 # checks  what the checks of .ci/run take on top
+# cluster what the Kubernetes of tests/cluster takes, besides Go
 # --check only says what is missing; exits 1 if anything is
 # --quiet says nothing when nothing is missing
 #
@@ -19,6 +20,9 @@ build=(g++ make cmake ninja-build pkg-config python3 git
        libopencv-core-dev libopencv-imgproc-dev libopencv-dnn-dev libstb-dev libboost-dev
        libgtest-dev libgmock-dev)
 checks=(clang clang-tidy clang-format ccache mold graphviz)
+cluster=(make gcc libc6-dev python3 curl openssl iproute2 util-linux mount
+         containerd runc containernetworking-plugins iptables conntrack socat
+         buildah busybox-static)
 
 check_only=false
 quiet=false
@@ -29,7 +33,9 @@ for argument in "$@"; do
     --quiet) quiet=true ;;
     build) wanted+=("${build[@]}") ;;
     checks) wanted+=("${checks[@]}") ;;
-    *) echo "tools/deps.sh: unknown argument: $argument (known: --check --quiet build checks)" >&2
+    cluster) wanted+=("${cluster[@]}") ;;
+    *) echo "tools/deps.sh: unknown argument: $argument" \
+            "(known: --check --quiet build checks cluster)" >&2
        exit 2 ;;
   esac
 done
