@@ -11,7 +11,7 @@ MAKEFLAGS += --no-print-directory
 .PHONY: help
 help: ## what there is to make
 	@echo 'make TARGET [JOBS=$(JOBS)] [PREFIX=$(PREFIX)]'
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12 | sed 's/^/  /'
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18 | sed 's/^/  /'
 
 .PHONY: deps
 deps: ## install the Debian packages that are missing
@@ -82,6 +82,35 @@ check: build/dev/build.ninja | have-check-deps ## format, layout, headers, threa
 .PHONY: tidy
 tidy: build/dev/build.ninja | have-check-deps ## clang-tidy on what changed since BASE; BASE=all: on everything
 	@tools/check_compile.py tidy --build build/dev --jobs $(JOBS) $(if $(BASE),--base $(BASE))
+
+# A real Kubernetes on this machine, or the one that KUBECONFIG leads to. See tests/cluster.
+NODES ?= 3
+IMAGES ?= $(wildcard build/images/*.tar)
+CLUSTER = tests/cluster/cluster
+
+.PHONY: have-cluster-deps
+have-cluster-deps:
+	@$(if $(KUBECONFIG),,tools/deps.sh --quiet cluster)
+
+.PHONY: cluster-up cluster-down cluster-load cluster-binaries cluster-test
+cluster-up: | have-cluster-deps ## bring up a Kubernetes of NODES=3 nodes here; with KUBECONFIG: look at that one
+	@$(CLUSTER) up --nodes $(NODES)
+
+cluster-down: ## take it down; nothing is left
+	@$(CLUSTER) down
+
+cluster-load: ## load build/images/*.tar, or IMAGES=, into its nodes
+	@$(CLUSTER) load $(IMAGES)
+
+cluster-binaries: ## build the programs that it is made of, once, into the cache
+	@$(CLUSTER) binaries
+
+cluster-test: | have-cluster-deps ## bring it up, try what it promises, take it down
+	@tests/cluster/smoke.sh
+
+.PHONY: kube-tools
+kube-tools: ## build the tools that check charts and manifests, once, into the cache
+	@$(CLUSTER) tools
 
 .PHONY: mutate
 mutate: | have-deps ## 100 seeded mutations of the protocol and the plan; writes docs/results/mutations.md
