@@ -1,6 +1,8 @@
 // What one can ask of a Kubernetes API server. RestClient is the implementation that asks one;
 // tests use fakes. Everything blocks the calling thread: whoever wants two things at once has two
 // threads. Errors are those of errors.h.
+//
+// Fields have initializers so that callers may name just those that they set.
 #ifndef FRACTOS_LIB_KUBE_CLIENT_H_
 #define FRACTOS_LIB_KUBE_CLIENT_H_
 
@@ -26,15 +28,15 @@ namespace fractos::kube {
 // `deadline` by the client's clock, with DeadlineExceeded (without an ApiStatus: what the server
 // calls a timeout is kube::IsTimeout). A write that ends so may have happened.
 struct Context {
-  std::stop_token stop;
+  std::stop_token stop = {};
   Time deadline = Time::max();
 };
 
 // The objects of one resource: those in `ns`, or all of them when it is empty. Cluster-scoped
 // resources have no namespace.
 struct Collection {
-  GroupVersionResource resource;
-  std::string ns;
+  GroupVersionResource resource = {};
+  std::string ns = {};
 
   // "pods in namespace x", "deviceclusters.fractos.dev in all namespaces".
   std::string ToString() const;
@@ -42,12 +44,12 @@ struct Collection {
 };
 
 struct ListOptions {
-  int64_t limit = 0;           // 0: all
-  std::string continue_token;  // of the page before
-  std::string resource_version;
-  std::string resource_version_match;  // "Exact" or "NotOlderThan"
-  std::string label_selector;
-  std::string field_selector;
+  int64_t limit = 0;                // 0: all
+  std::string continue_token = {};  // of the page before
+  std::string resource_version = {};
+  std::string resource_version_match = {};  // "Exact" or "NotOlderThan"
+  std::string label_selector = {};
+  std::string field_selector = {};
 };
 
 struct ObjectList {
@@ -58,36 +60,37 @@ struct ObjectList {
 };
 
 struct WatchOptions {
-  std::string resource_version;  // empty: whatever the server has, as synthetic ADDED events first
-  std::string resource_version_match;
-  std::string label_selector;
-  std::string field_selector;
+  // Empty: the watch begins with what there is, as synthetic ADDED events.
+  std::string resource_version = {};
+  std::string resource_version_match = {};
+  std::string label_selector = {};
+  std::string field_selector = {};
   bool allow_watch_bookmarks = true;
-  std::optional<bool> send_initial_events;
+  std::optional<bool> send_initial_events = {};
   std::chrono::seconds timeout{0};  // the server ends the watch then; 0: when it likes
 };
 
 struct WriteOptions {
-  std::string field_manager;
+  std::string field_manager = {};
 };
 
 struct ApplyOptions {
-  std::string field_manager;  // must not be empty
-  bool force = false;         // takes fields over from other managers; otherwise Conflict
+  std::string field_manager = {};  // must not be empty
+  bool force = false;              // takes fields over from other managers; otherwise Conflict
 };
 
 struct PatchOptions {
-  std::string field_manager;
-  std::string subresource;  // such as "status"
+  std::string field_manager = {};
+  std::string subresource = {};  // such as "status"
 };
 
 enum class Propagation { kDefault, kBackground, kForeground, kOrphan };
 
 struct DeleteOptions {
-  std::string uid;               // not empty: Conflict unless the object has it
-  std::string resource_version;  // likewise
+  std::string uid = {};               // not empty: Conflict unless the object has it
+  std::string resource_version = {};  // likewise
   Propagation propagation = Propagation::kDefault;
-  std::optional<int64_t> grace_period_seconds;
+  std::optional<int64_t> grace_period_seconds = {};
 };
 
 // A watch under way. Thread-safe; only one thread at a time may be in Next.

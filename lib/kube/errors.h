@@ -39,9 +39,9 @@ inline constexpr char kReasonServiceUnavailable[] = "ServiceUnavailable";
 inline constexpr char kCauseResourceVersionTooLarge[] = "ResourceVersionTooLarge";
 
 struct StatusCause {
-  std::string reason;
-  std::string message;
-  std::string field;  // of the object, such as "spec.replicas"
+  std::string reason = {};
+  std::string message = {};
+  std::string field = {};  // of the object, such as "spec.replicas"
 
   bool operator==(const StatusCause&) const = default;
 };
@@ -49,12 +49,12 @@ struct StatusCause {
 // A metav1.Status of failure.
 struct ApiStatus {
   int code = 0;  // HTTP
-  std::string reason;
-  std::string message;
-  std::string group;     // of the object it is about, where the server says so
-  std::string resource;  // the server calls it "kind", and puts the plural there
-  std::string name;
-  std::vector<StatusCause> causes;
+  std::string reason = {};
+  std::string message = {};
+  std::string group = {};     // of the object it is about, where the server says so
+  std::string resource = {};  // the server calls it "kind", and puts the plural there
+  std::string name = {};
+  std::vector<StatusCause> causes = {};
   Duration retry_after{0};
 
   bool operator==(const ApiStatus&) const = default;
@@ -86,11 +86,12 @@ absl::Status TooManyRequestsError(Duration retry_after);
 absl::Status InternalError(absl::string_view message);            // 500
 absl::Status TooLargeResourceVersionError(Duration retry_after);  // 504
 
-// Reads the body of an answer, or the object of an ERROR event. A body that is no Status (a proxy's
-// HTML, nothing at all) becomes one: its reason follows `http_code` as in client-go's
-// NewGenericServerResponse, its message quotes at most 2 KiB of `body`. `http_code` 0: unknown.
-ApiStatus DecodeStatus(int http_code, absl::string_view body);
-ApiStatus DecodeStatus(int http_code, const Json& body);
+// Reads the body of an answer of failure to `method`. One that is no Status (a proxy's HTML,
+// nothing at all) becomes one: its reason follows `http_code` as in apimachinery's
+// NewGenericServerResponse, its message quotes at most 2 KiB of `body`.
+ApiStatus DecodeStatus(int http_code, absl::string_view method, absl::string_view body);
+// Reads the object of an ERROR event; what is no Status becomes one of code 500.
+ApiStatus DecodeStatusObject(const Json& object);
 
 // The payload, if `status` has one.
 std::optional<ApiStatus> GetApiStatus(const absl::Status& status);

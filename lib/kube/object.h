@@ -79,10 +79,10 @@ struct ObjectKey {
 };
 
 struct OwnerReference {
-  std::string api_version;
-  std::string kind;
-  std::string name;
-  std::string uid;
+  std::string api_version = {};
+  std::string kind = {};
+  std::string name = {};
+  std::string uid = {};
   bool controller = false;
   bool block_owner_deletion = false;
 
