@@ -10,7 +10,6 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <stop_token>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,19 +17,11 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "lib/base/clock.h"
+#include "lib/kube/context.h"
 #include "lib/kube/object.h"
 #include "lib/kube/watch.h"
 
 namespace fractos::kube {
-
-// How long a call may block. It ends soon after `stop` is requested, with Cancelled, and at
-// `deadline` by the client's clock, with DeadlineExceeded (without an ApiStatus: what the server
-// calls a timeout is kube::IsTimeout). A write that ends so may have happened.
-struct Context {
-  std::stop_token stop = {};
-  Time deadline = Time::max();
-};
 
 // The objects of one resource: those in `ns`, or all of them when it is empty. Cluster-scoped
 // resources have no namespace.
