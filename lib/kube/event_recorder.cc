@@ -54,6 +54,7 @@ EventRecorder::~EventRecorder() {
   {
     absl::MutexLock lock(&mutex_);
     closing_ = true;
+    flush_until_ = clock_->Now() + kFlush;
   }
   stop_.request_stop();  // of the wait between two tries
   thread_.join();
@@ -105,7 +106,6 @@ void EventRecorder::Run() {
       };
       mutex_.Await(absl::Condition(&ready));
       if (queue_.empty()) return;
-      if (closing_ && flush_until_ == Time::max()) flush_until_ = clock_->Now() + kFlush;
       event = std::move(queue_.front());
       queue_.pop_front();
       if (clock_->Now() >= flush_until_) {
@@ -155,7 +155,11 @@ void EventRecorder::Write(const EventRecord& event) {
 }
 
 absl::Status EventRecorder::TryWrite(const EventRecord& event, bool* update) {
-  const Context context{{}, clock_->Now() + kRequestTimeout};
+  Context context;
+  {
+    absl::MutexLock lock(&mutex_);
+    context.deadline = std::min(clock_->Now() + kRequestTimeout, flush_until_);
+  }
   const Collection collection{kEvents, event.ns};
   if (*update) {
     const Json patch{{"count", event.count},

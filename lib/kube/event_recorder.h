@@ -39,7 +39,7 @@ class EventRecorder {
   static constexpr int kMaxTries = 12;
   static constexpr Duration kRetry = std::chrono::seconds(10);
   static constexpr Duration kRequestTimeout = std::chrono::seconds(10);
-  // How long after its end it still begins to write what is queued.
+  // How long after its end it still writes what is queued.
   static constexpr Duration kFlush = std::chrono::seconds(5);
   // Longer messages are cut; the API server refuses them in the newer kind of event.
   static constexpr size_t kMaxMessageBytes = 1024;
@@ -51,7 +51,8 @@ class EventRecorder {
 
   // All outlive the recorder; `random` is used on its thread alone.
   EventRecorder(Client* client, WaitableClock* clock, Random* random, Options options);
-  // Tries what is queued once more, for kFlush, and ends.
+  // Tries what is queued once more, for kFlush, and ends, at the latest when a request under way
+  // has timed out.
   ~EventRecorder();
   EventRecorder(const EventRecorder&) = delete;
   EventRecorder& operator=(const EventRecorder&) = delete;
@@ -87,13 +88,13 @@ class EventRecorder {
   mutable absl::Mutex mutex_;
   std::deque<EventRecord> queue_ ABSL_GUARDED_BY(mutex_);
   bool closing_ ABSL_GUARDED_BY(mutex_) = false;
+  Time flush_until_ ABSL_GUARDED_BY(mutex_) = Time::max();
   int64_t last_name_ ABSL_GUARDED_BY(mutex_) = 0;
   Stats stats_ ABSL_GUARDED_BY(mutex_);
   absl::Status last_error_ ABSL_GUARDED_BY(mutex_);
 
   // Of the thread.
   EventCorrelator correlator_;
-  Time flush_until_ = Time::max();
   std::thread thread_;
 };
 

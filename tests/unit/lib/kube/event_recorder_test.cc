@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <optional>
 #include <thread>
 
@@ -167,6 +168,28 @@ TEST_F(EventRecorderTest, EndsSoonThoughTheServerIsAway) {
   Event("m");
   Event("n");
   recorder_.reset();  // each once more, without a wait
+  EXPECT_LE(client_.count("create"), 3u);
+}
+
+TEST_F(EventRecorderTest, EndsSoonThoughTheServerHangs) {
+  Fault hang;
+  hang.delay = Duration::max();
+  hang.times = -1;
+  client_.Inject(hang);
+  Event("m");
+  Event("n");
+  ASSERT_TRUE(client_.AwaitCalls("create", 1));
+  std::atomic<bool> ended{false};
+  std::thread end([&] {
+    recorder_.reset();
+    ended = true;
+  });
+  // The request under way ends; whether the other event is begun depends on who is faster.
+  while (!ended) {
+    time_.Advance(seconds(1));
+    std::this_thread::yield();
+  }
+  end.join();
   EXPECT_LE(client_.count("create"), 3u);
 }
 
