@@ -388,7 +388,6 @@ TEST(CpprestTransportTest, ASilentPeerTimesOutInItsLane) {
   const auto transport = NewCpprestTransport(ConfigFor(server), {.watch_idle = milliseconds(150),
                                                                  .lease_idle = milliseconds(100)})
                              .value();
-  // promise: K-28
   HttpRequest request = GetOf("/stream");
   request.lane = Lane::kWatch;
   const auto response = transport->Send({}, request).value();
