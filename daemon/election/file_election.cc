@@ -22,8 +22,8 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "daemon/election/epoch_file.h"
-#include "lib/base/unique_fd.h"
 #include "lib/base/limits.h"
+#include "lib/base/unique_fd.h"
 
 namespace fractos {
 namespace {
