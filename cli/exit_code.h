@@ -10,6 +10,7 @@ enum ExitCode : int {
   kExitBadInput = 2,
   kExitDeadline = 3,
   kExitInterrupted = 130,
+  kExitBrokenPipe = 141,  // what a shell says of a program that SIGPIPE killed
 };
 
 }  // namespace fractos

@@ -16,6 +16,7 @@
 #include "cli/inspect.h"
 #include "cli/kept_centre.h"
 #include "cli/run.h"
+#include "cli/standard_output.h"
 #include "lib/base/limits.h"
 #include "lib/plan/duration.h"
 #include "lib/plan/names.h"
@@ -247,5 +248,6 @@ int main(int argc, char** argv) {
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);  // as fractos-daemon does
 #endif
   fractos::RaiseDescriptorLimit();
-  return fractos::Commands().Main(argc, argv);
+  fractos::SurviveBrokenPipes();
+  return fractos::FinishOutput(fractos::Commands().Main(argc, argv));
 }

@@ -120,6 +120,17 @@ std::vector<pid_t> Cli::Processes() const {
   return pids;
 }
 
+std::vector<std::string> Cli::PrivateFolders() const {
+  std::vector<std::string> folders;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(runtime_folder_, error)) {
+    if (absl::StartsWith(entry.path().filename().string(), "fractos-")) {
+      folders.push_back(entry.path().string());
+    }
+  }
+  return folders;
+}
+
 bool Cli::AllGone() const {
   return Eventually([this] { return Processes().empty(); });
 }

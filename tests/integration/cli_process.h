@@ -41,6 +41,8 @@ class Cli {
 
   // The processes whose environment says that they belong to this folder, zombies left out.
   std::vector<pid_t> Processes() const;
+  // The folders for sockets that are there.
+  std::vector<std::string> PrivateFolders() const;
   // Waits, for at most ten seconds, until there are none; says whether that came true.
   bool AllGone() const;
 

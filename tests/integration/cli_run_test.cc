@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/file.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -307,6 +308,35 @@ TEST_F(CliRunTest, CompletionIsAcceptedByBash) {
   EXPECT_EQ(::system(check.c_str()), 0);
   EXPECT_THAT(cli_.Run({"completion", "zsh"}).out, HasSubstr("#compdef fractosctl"));
   EXPECT_THAT(cli_.Run({"completion", "fish"}).out, HasSubstr("complete -c fractosctl"));
+}
+
+// What `command` gives to a shell, in which $CTL is fractosctl.
+int Shell(const Cli& cli, const std::string& command) {
+  const std::string file = cli.Write(
+      "script.sh", absl::StrCat("set -o pipefail\nexport FRACTOS_HOME=", cli.home(),
+                                " XDG_RUNTIME_DIR=", cli.folder(), " FRACTOS_TEST_FOLDER=",
+                                cli.folder(), "\nCTL=" FRACTOS_BIN_DIR "/fractosctl\n", command));
+  const int status = ::system(absl::StrCat("bash ", file).c_str());
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+TEST_F(CliRunTest, AnOutputThatCannotBeWrittenIsNoticed) {
+  const std::string graph = Graph(kPower);
+  const std::string error = cli_.folder() + "/error";
+  EXPECT_EQ(Shell(cli_, absl::StrCat("$CTL run -q -o json ", graph, " >/dev/full 2>", error)), 1);
+  EXPECT_THAT(ReadFile(error), HasSubstr("cannot write standard output"));
+  EXPECT_EQ(Shell(cli_, absl::StrCat("$CTL devices >/dev/full 2>", error)), 1);
+}
+
+TEST_F(CliRunTest, AReaderThatHasGoneIsAQuietEndWithNothingLeftBehind) {
+  const std::string error = cli_.folder() + "/error";
+  // `true` reads nothing, and has gone long before the run ends.
+  EXPECT_EQ(
+      Shell(cli_, absl::StrCat("$CTL run -q -o json ", Graph(kPower), " 2>", error, " | true")),
+      141);
+  EXPECT_EQ(ReadFile(error), "");
+  EXPECT_THAT(cli_.PrivateFolders(), ::testing::IsEmpty());
+  EXPECT_TRUE(cli_.AllGone());
 }
 
 TEST_F(CliRunTest, KubectlFindsItAsAPlugin) {
