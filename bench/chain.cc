@@ -17,6 +17,7 @@
 #include "bench/ring.h"
 #include "cli/known_devices.h"
 #include "cli/paths.h"
+#include "cli/private_folder.h"
 #include "lib/plan/yaml.h"
 
 namespace fractos {
@@ -213,11 +214,11 @@ absl::StatusOr<int64_t> Chain::Flood(const Plan& plan, int in_flight,
 }
 
 absl::StatusOr<double> MeasureReadyMilliseconds() {
-  const absl::StatusOr<std::string> home = MakePrivateFolder();
+  const absl::StatusOr<PrivateFolder> home = PrivateFolder::Create();
   if (!home.ok()) return home.status();
   std::vector<PlacedCluster> clusters;
-  for (DeviceCluster& cluster : DefaultDataCentre(*home)) {
-    clusters.push_back({std::move(cluster), *home});
+  for (DeviceCluster& cluster : DefaultDataCentre(home->path())) {
+    clusters.push_back({std::move(cluster), home->path()});
   }
   MemoryRecordStore store;
   double milliseconds = 0;
@@ -228,7 +229,6 @@ absl::StatusOr<double> MeasureReadyMilliseconds() {
   if (status.ok()) status = (*session)->AwaitReady(NamesOf(clusters)).status();
   if (status.ok()) milliseconds = MicrosecondsSince(start) / 1e3;
   if (session.ok()) session->reset();
-  RemoveFolder(*home);
   if (!status.ok()) return status;
   return milliseconds;
 }

@@ -2,9 +2,7 @@
 
 #include <unistd.h>
 
-#include <cerrno>
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
 #include <system_error>
 
@@ -56,17 +54,6 @@ std::string AbsoluteFolderOf(absl::string_view file) {
   const fs::path path = fs::absolute(fs::path(std::string(file)), error);
   const std::string folder = path.lexically_normal().parent_path().string();
   return folder.empty() ? "/" : folder;
-}
-
-absl::StatusOr<std::string> MakePrivateFolder() {
-  std::string base = FromEnvironment("XDG_RUNTIME_DIR");
-  if (base.empty() || ::access(base.c_str(), W_OK) != 0) base = "/tmp";
-  std::string path = absl::StrCat(base, "/fractos-XXXXXX");
-  if (::mkdtemp(path.data()) == nullptr) {
-    return absl::InternalError(
-        absl::StrCat("cannot make a folder under ", base, ": ", std::strerror(errno)));
-  }
-  return path;
 }
 
 absl::Status MakeFolders(const std::string& path) {

@@ -23,10 +23,6 @@ absl::StatusOr<std::string> FindProgram(absl::string_view name);
 // The folder of a file, as an absolute path; ours for an empty name.
 std::string AbsoluteFolderOf(absl::string_view file);
 
-// A new folder that only we may enter, under $XDG_RUNTIME_DIR or /tmp: sockets' names must be
-// short, wherever the home folder is.
-absl::StatusOr<std::string> MakePrivateFolder();
-
 absl::Status MakeFolders(const std::string& path);
 // Removes `path` and what is in it; what cannot be removed stays.
 void RemoveFolder(const std::string& path);

@@ -360,10 +360,6 @@ ExitCode Resume(const std::string& prefix, const ShowOptions& options) {
               << " has ended: " << std::string(RunPhaseName(stored->record.phase)) << "\n";
     return ExitCodeOf(stored->record);
   }
-  // What is left of the dead one's own data centre.
-  if (!inputs->data_centre_kept && absl::StrContains(inputs->data_centre, "/fractos-")) {
-    RemoveFolder(inputs->data_centre);
-  }
   ExitCode code = kExitSucceeded;
   absl::StatusOr<Prepared> prepared = Prepare(*std::move(inputs), &code);
   if (!prepared.ok()) {

@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "cli/paths.h"
 
 namespace fractos {
 namespace {
@@ -19,13 +18,13 @@ constexpr Duration kPingInterval = std::chrono::milliseconds(250);
 
 absl::StatusOr<std::unique_ptr<Session>> Session::Open(const std::string& driver_name,
                                                        RecordStore* store) {
-  absl::StatusOr<std::string> folder = MakePrivateFolder();
+  absl::StatusOr<PrivateFolder> folder = PrivateFolder::Create();
   if (!folder.ok()) return folder.status();
   std::unique_ptr<Session> session(new Session());
-  session->folder_ = *std::move(folder);
+  session->folder_.emplace(*std::move(folder));
   Driver::Options options;
   options.name = driver_name;
-  options.memory_socket = absl::StrCat(session->folder_, "/driver.memory");
+  options.memory_socket = absl::StrCat(session->folder(), "/driver.memory");
   options.ping_interval = kPingInterval;
   Session* const self = session.get();
   options.on_peer = [self](const PeerInfo& peer) { self->roll_.OnPeer(peer); };
@@ -48,13 +47,12 @@ Session::~Session() {
   if (thread_.joinable()) thread_.join();
   driver_.reset();
   centre_.reset();
-  if (!folder_.empty()) RemoveFolder(folder_);
 }
 
 absl::Status Session::StartCentre(const std::vector<PlacedCluster>& clusters, bool restart,
                                   bool verbose) {
   DataCentre::Options options;
-  options.directory = folder_;
+  options.directory = folder();
   options.restart = restart;
   options.verbose = verbose;
   options.silent_for = [this](const Address& replica) { return driver_->SilentFor(replica); };

@@ -3,6 +3,7 @@
 #define FRACTOS_CLI_SESSION_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "cli/data_centre.h"
 #include "cli/inputs.h"
+#include "cli/private_folder.h"
 #include "lib/base/clock.h"
 #include "lib/base/random.h"
 #include "lib/driver/core/record.h"
@@ -47,7 +49,7 @@ class Session {
 
   Driver& driver() { return *driver_; }
   const Roll& roll() const { return roll_; }
-  const std::string& folder() const { return folder_; }
+  const std::string& folder() const { return folder_->path(); }
   const SystemClock& clock() const { return clock_; }
 
  private:
@@ -55,7 +57,7 @@ class Session {
 
   SystemClock clock_;
   SystemRandom random_;
-  std::string folder_;
+  std::optional<PrivateFolder> folder_;  // before those that use it, so removed after them
   Roll roll_;
   EventLoop loop_;
   std::unique_ptr<DataCentre> centre_;

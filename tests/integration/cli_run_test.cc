@@ -157,6 +157,7 @@ TEST_F(CliRunTest, AKilledRunLeavesNoProcessAndIsResumed) {
   const CommandResult resumed = cli_.Run({"resume", run.substr(0, 8), "-o", "json"});
   ASSERT_EQ(resumed.code, 0) << resumed.err << resumed.out;
   EXPECT_EQ(Json::parse(resumed.out)["outputs"][0]["text"], "3486784402");
+  EXPECT_THAT(cli_.PrivateFolders(), ::testing::IsEmpty()) << "the killed one's is gone, too";
   EXPECT_TRUE(cli_.AllGone());
   EXPECT_EQ(cli_.Run({"resume", run}).code, 0) << "it has ended";
   EXPECT_EQ(cli_.Run({"resume", "ffff"}).code, 2);
