@@ -26,6 +26,7 @@
 #include "cli/trace.h"
 #include "cli/wakeup.h"
 #include "lib/driver/file_record_store.h"
+#include "lib/plan/names.h"
 #include "nlohmann/json.hpp"
 
 namespace fractos {
@@ -307,6 +308,10 @@ void PrintRuns(const std::vector<ListedRun>& runs) {
 
 ExitCode Run(const RunOptions& options) {
   RunInputs run;
+  if (!options.name.empty() && !IsDnsName(options.name)) {
+    return Complain(absl::InvalidArgumentError(absl::StrCat("--name ", DnsNameRule(options.name))),
+                    kExitBadInput);
+  }
   absl::StatusOr<ParameterValues> parameters = ParseParameters(options.parameters);
   if (!parameters.ok()) return Complain(parameters.status(), kExitBadInput);
   run.parameters = *std::move(parameters);

@@ -14,10 +14,7 @@ std::string ReadDnsName(const std::optional<YamlField>& field, YamlFaults* fault
   const std::optional<std::string> name = ReadText(field, kMaxSpecBytes, faults);
   if (!name.has_value()) return "";
   if (IsDnsName(*name)) return *name;
-  faults->Add(*field->node, field->path,
-              absl::StrCat("must be lower-case letters, digits and '-', start with a letter, end "
-                           "with a letter or digit, and have at most ",
-                           kMaxNameLength, " characters, not ", Quoted(*name)));
+  faults->Add(*field->node, field->path, DnsNameRule(*name));
   return "";
 }
 

@@ -45,6 +45,13 @@ bool IsDnsName(absl::string_view name) {
   });
 }
 
+std::string DnsNameRule(absl::string_view name) {
+  return absl::StrCat(
+      "must be lower-case letters, digits and '-', start with a letter, end with a letter or digit, "
+      "and have at most ",
+      kMaxNameLength, " characters, not ", Quoted(name));
+}
+
 bool IsIdentifier(absl::string_view name) {
   if (name.empty() || name.size() > kMaxNameLength) return false;
   if (!absl::ascii_isalpha(name.front())) return false;

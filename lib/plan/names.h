@@ -13,6 +13,9 @@ namespace fractos {
 // they can also be names of Kubernetes objects.
 bool IsDnsName(absl::string_view name);
 
+// What is wrong with a name that IsDnsName refuses, for a message about its field.
+std::string DnsNameRule(absl::string_view name);
+
 // A letter and then letters, digits, '-' or '_', at most kMaxNameLength: what parameters,
 // operations, arguments and inputs are called. No character in it has a meaning elsewhere.
 bool IsIdentifier(absl::string_view name);

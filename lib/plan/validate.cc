@@ -26,13 +26,6 @@ constexpr size_t kMaxDiagnostics = 100;
 // A regular expression that needs more is refused.
 constexpr int64_t kMaxPatternMemory = 1 << 20;
 
-std::string NameRule(absl::string_view name) {
-  return absl::StrCat(
-      "must be lower-case letters, digits and '-', start with a letter, end with a "
-      "letter or digit, and have at most ",
-      kMaxNameLength, " characters, not ", Quoted(name));
-}
-
 std::string IdentifierRule(absl::string_view name) {
   return absl::StrCat("must be a letter and then letters, digits, '-' or '_', at most ",
                       kMaxNameLength, " in all, not ", Quoted(name));
@@ -80,9 +73,9 @@ class Validator {
 
   void CheckGraph() {
     const std::string name = graph_.DisplayName();
-    if (!IsDnsName(name)) Add(graph_.mark, "metadata.name", NameRule(name));
+    if (!IsDnsName(name)) Add(graph_.mark, "metadata.name", DnsNameRule(name));
     if (!IsDnsName(graph_.name_space)) {
-      Add(graph_.mark, "metadata.namespace", NameRule(graph_.name_space));
+      Add(graph_.mark, "metadata.namespace", DnsNameRule(graph_.name_space));
     }
     if (graph_.deadline < kMinDeadline || graph_.deadline > kMaxDeadline) {
       Add(graph_.deadline_mark.line > 0 ? graph_.deadline_mark : graph_.mark, "spec.deadline",
@@ -156,7 +149,7 @@ class Validator {
   void NameSteps(const std::vector<TaskGraphStep>& steps, const std::string& list, size_t first) {
     for (size_t i = 0; i < steps.size(); ++i) {
       const Subject subject = {steps[i], absl::StrCat(list, "[", i, "]"), first + i, false};
-      if (!IsDnsName(steps[i].name)) Add(subject, "name", NameRule(steps[i].name));
+      if (!IsDnsName(steps[i].name)) Add(subject, "name", DnsNameRule(steps[i].name));
       if (positions_.emplace(steps[i].name, first + i).second) {
         names_.push_back(steps[i].name);
       } else {

@@ -99,6 +99,8 @@ TEST_F(BadInputTest, WhatIsWrongOnTheCommandLineIsBadInputToo) {
   const std::string graph = absl::StrCat(FRACTOS_SOURCE_DIR, "/examples/power/power.yaml");
   Refused({"run", graph, "-p", "base"}, "a parameter is given as name=value");
   Refused({"run", graph, "-p", "bas=2"}, "bas");
+  Refused({"run", graph, "--name", "\x1b[2Jfirst\nsecond"}, "--name must be lower-case letters");
+  Refused({"run", graph, "--name", std::string(300, 'n')}, "at most 40 characters");
   Refused({"run", graph, "--mode", "Sideways"}, "Sideways");
   Refused({"run", graph, "--deadline", "2h"}, "at most 1h");
   Refused({"run", graph, "--deadline", "soon"}, "soon");
