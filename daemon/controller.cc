@@ -72,15 +72,16 @@ DeviceController::~DeviceController() {
 
 absl::Status DeviceController::Start(std::unique_ptr<Election> election) {
   election_ = std::move(election);
-  device_->Start();
-  election_->Start();
   std::string socket = MemorySocketOf(options_.endpoint);
   if (!socket.empty()) {
     absl::StatusOr<std::unique_ptr<MemoryServer>> server = MemoryServer::Start(socket, &store_);
     if (!server.ok()) return server.status();
     memory_server_ = *std::move(server);
   }
-  return links_.Listen(options_.endpoint);
+  if (absl::Status listens = links_.Listen(options_.endpoint); !listens.ok()) return listens;
+  device_->Start();
+  election_->Start();
+  return absl::OkStatus();
 }
 
 // --- Stepping the core

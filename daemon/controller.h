@@ -78,8 +78,8 @@ class DeviceController final : public LinkObserver, public DeviceObserver, publi
   DeviceController(const DeviceController&) = delete;
   DeviceController& operator=(const DeviceController&) = delete;
 
-  // Starts the adaptor, listens, and stands for election, all at once: nothing waits for another.
-  // Fails when the sockets cannot be served. Before the loop runs.
+  // Listens; then starts the adaptor and stands for election, neither of which waits for the other.
+  // Fails when the sockets cannot be served, and has led nobody then. Before the loop runs.
   absl::Status Start(std::unique_ptr<Election> election);
 
   // No new runs, leadership given up. `idle` is called once, on the loop's thread, when nothing

@@ -187,25 +187,23 @@ int Run(const DaemonFlags& flags) {
   std::string folder = ElectionFolder(flags.directory, flags.cluster);
   auto election = FileElection::Create({folder, self}, &controller);
   if (!election.ok()) return Fail(log, "election", election.status(), kExitFailed);
+  // Before it may lead: whoever cannot be reached must not take the lead from another.
+  std::unique_ptr<StatusServer> http;
+  if (!flags.http_address.empty()) {
+    auto server = StatusServer::Start(flags.http_address, MakePages(&loop, &controller, &metrics));
+    if (!server.ok()) {
+      return Fail(log, "http", server.status(),
+                  absl::IsInvalidArgument(server.status()) ? kExitBadInput : kExitFailed);
+    }
+    http = *std::move(server);
+    log.Write(Level::kInfo, "http", {{"address", http->address()}});
+  }
   absl::Status started = controller.Start(*std::move(election));
   if (!started.ok()) return Fail(log, "cannot start", started, kExitFailed);
   std::thread loop_thread([&loop] { loop.Run(); });
 
-  absl::Status served;
-  std::unique_ptr<StatusServer> http;
-  if (!flags.http_address.empty()) {
-    auto server = StatusServer::Start(flags.http_address, MakePages(&loop, &controller, &metrics));
-    served = server.status();
-    if (server.ok()) {
-      http = *std::move(server);
-      log.Write(Level::kInfo, "http", {{"address", http->address()}});
-    }
-  }
-
-  while (served.ok() && !daemon.failed() && g_stop_signals == 0) {
-    AwaitEvent(wake, clock, Time::max());
-  }
-  if (served.ok() && !daemon.failed()) {
+  while (!daemon.failed() && g_stop_signals == 0) AwaitEvent(wake, clock, Time::max());
+  if (!daemon.failed()) {
     log.Write(Level::kInfo, "draining");
     controller.BeginDrain([&daemon] { daemon.BecameIdle(); });
     Time until = clock.Now() + std::chrono::duration_cast<Time::duration>(flags.drain_grace);
@@ -215,9 +213,6 @@ int Run(const DaemonFlags& flags) {
   http = nullptr;
   controller.Shutdown(kLinkGrace, [&loop] { loop.Stop(); });
   loop_thread.join();
-  if (!served.ok()) {
-    return Fail(log, "http", served, absl::IsInvalidArgument(served) ? kExitBadInput : kExitFailed);
-  }
   return daemon.failed() ? kExitBadInput : 0;
 }
 

@@ -1,6 +1,7 @@
 #include "daemon/status_server.h"
 
 #include <httplib.h>
+#include <sys/socket.h>
 
 #include <thread>
 #include <utility>
@@ -45,6 +46,12 @@ class StatusServer::Impl {
  public:
   explicit Impl(Pages pages) : pages_(std::move(pages)) {
     server_.new_task_queue = [] { return new httplib::ThreadPool(kThreads); };
+    // Not the library's SO_REUSEPORT: two servers would share the port, each with half of the
+    // requests, and nobody would be told.
+    server_.set_socket_options([](int socket) {
+      const int yes = 1;
+      ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+    });
     server_.set_read_timeout(kTimeoutSeconds);
     server_.set_write_timeout(kTimeoutSeconds);
     server_.set_keep_alive_max_count(1);
@@ -74,7 +81,8 @@ class StatusServer::Impl {
                                : (server_.bind_to_port(where.host, where.port) ? where.port : -1);
     if (port < 0) {
       return absl::UnavailableError(
-          absl::StrCat("cannot listen for HTTP at ", where.host, " port ", where.port));
+          absl::StrCat("cannot listen for HTTP at ", where.host, " port ", where.port,
+                       "; is it in use already?"));
     }
     bool six = where.host.find(':') != std::string::npos;
     address_ =

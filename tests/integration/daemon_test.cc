@@ -394,6 +394,39 @@ TEST_F(DaemonTest, TellsMetricsHealthAndReadinessOverIpv4AndIpv6) {
   }
 }
 
+// The port that the daemon's log says it serves HTTP at; 0 when it does not say so in time.
+int PortIn(const std::function<std::string()>& read_log) {
+  const std::string marker = "http address=\"127.0.0.1:";
+  const auto deadline = std::chrono::steady_clock::now() + absl::ToChronoSeconds(kPatience);
+  while (std::chrono::steady_clock::now() < deadline) {
+    const std::string log = read_log();
+    const size_t at = log.find(marker);
+    if (at != std::string::npos && log.find('\n', at) != std::string::npos) {
+      return std::stoi(log.substr(at + marker.size()));
+    }
+    std::this_thread::yield();
+  }
+  return 0;
+}
+
+TEST_F(DaemonTest, TwoCannotServeHttpAtOneAddress) {
+  auto first = Start(0, {"--http-address", "127.0.0.1:0"});
+  const int port = PortIn([this] { return Log(); });
+  ASSERT_NE(port, 0);
+  auto second = Start(1, {"--http-address", absl::StrCat("127.0.0.1:", port)});
+  EXPECT_EQ(second->Wait(), 1);
+  EXPECT_THAT(Log(), HasSubstr(absl::StrCat("cannot listen for HTTP at 127.0.0.1 port ", port)));
+}
+
+TEST_F(DaemonTest, WhoCannotListenNeverLeads) {
+  std::vector<std::string> arguments = Arguments(0);
+  arguments.back() = absl::StrCat("unix:", directory_, "/no/such/folder/0.sock");
+  arguments.insert(arguments.end(), {"--", FRACTOS_BIN_DIR "/fractos-adaptor", "echo"});
+  Program daemon(arguments, LogFile());
+  EXPECT_EQ(daemon.Wait(), 1);
+  EXPECT_THAT(Log(), ::testing::Not(HasSubstr("leading")));
+}
+
 #ifdef FRACTOS_FAILPOINTS
 // promise: H-38
 TEST_F(DaemonTest, AFailpointKillsExactlyOneDaemon) {
