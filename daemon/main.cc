@@ -25,6 +25,7 @@
 #include "daemon/flags.h"
 #include "daemon/metrics.h"
 #include "daemon/status_server.h"
+#include "lib/runtime/atomic_file.h"
 #include "lib/runtime/child_process.h"
 #include "lib/runtime/descriptor_limit.h"
 #include "lib/runtime/event_loop.h"
@@ -35,6 +36,7 @@ namespace {
 constexpr int kExitFailed = 1;
 constexpr int kExitBadInput = 2;
 constexpr std::chrono::seconds kLinkGrace{1};
+constexpr size_t kMaxPidBytes = 32;
 constexpr absl::Duration kHealthPatience = absl::Seconds(1);
 
 using Level = EventLog::Level;
@@ -156,6 +158,26 @@ int Fail(const EventLog& log, absl::string_view what, const absl::Status& why, i
   return code;
 }
 
+// Held as long as this process lives: two of one replica would answer to one name and take each
+// other's socket. FailedPrecondition names the process that has it.
+absl::StatusOr<UniqueFd> LockReplica(const std::string& folder, uint32_t replica) {
+  const std::string path = absl::StrCat(folder, "/replica-", replica);
+  absl::StatusOr<UniqueFd> lock = LockFile(path);
+  if (absl::IsFailedPrecondition(lock.status())) {
+    const absl::StatusOr<std::string> owner = ReadWholeFile(path, kMaxPidBytes);
+    return absl::FailedPreconditionError(
+        absl::StrCat("replica ", replica, " of this device runs already in this folder",
+                     owner.ok() && !owner->empty() ? absl::StrCat(", as process ", *owner) : ""));
+  }
+  if (!lock.ok()) return lock;
+  const std::string pid = absl::StrCat(getpid());
+  // Only for the message above.
+  if (ftruncate(lock->get(), 0) != 0 || pwrite(lock->get(), pid.data(), pid.size(), 0) < 0) {
+    return ErrnoError(errno, "cannot write", path);
+  }
+  return lock;
+}
+
 int Run(const DaemonFlags& flags) {
   SystemClock clock;
   SystemRandom random;
@@ -187,6 +209,8 @@ int Run(const DaemonFlags& flags) {
   std::string folder = ElectionFolder(flags.directory, flags.cluster);
   auto election = FileElection::Create({folder, self}, &controller);
   if (!election.ok()) return Fail(log, "election", election.status(), kExitFailed);
+  const absl::StatusOr<UniqueFd> lock = LockReplica(folder, flags.replica);
+  if (!lock.ok()) return Fail(log, "cannot start", lock.status(), kExitFailed);
   // Before it may lead: whoever cannot be reached must not take the lead from another.
   std::unique_ptr<StatusServer> http;
   if (!flags.http_address.empty()) {

@@ -418,6 +418,17 @@ TEST_F(DaemonTest, TwoCannotServeHttpAtOneAddress) {
   EXPECT_THAT(Log(), HasSubstr(absl::StrCat("cannot listen for HTTP at 127.0.0.1 port ", port)));
 }
 
+TEST_F(DaemonTest, TwoCannotBeTheSameReplica) {
+  auto first = Start(0);
+  Connect(1);
+  ASSERT_TRUE(driver_.AwaitLeader().has_value());
+  auto second = Start(0);
+  EXPECT_EQ(second->Wait(), 1);
+  EXPECT_THAT(Log(), HasSubstr(absl::StrCat("as process ", first->pid())));
+  const RunId run = HandOverStep({kCluster, 0}, "copy", R"({"text": "x"})");
+  EXPECT_NE(driver_.AwaitResult(run, "only"), nullptr) << "the first one was not disturbed";
+}
+
 TEST_F(DaemonTest, WhoCannotListenNeverLeads) {
   std::vector<std::string> arguments = Arguments(0);
   arguments.back() = absl::StrCat("unix:", directory_, "/no/such/folder/0.sock");
