@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <fstream>
 #include <iostream>
 #include <memory>
 #include <set>
@@ -103,14 +102,6 @@ int64_t NowMicroseconds(const Clock& clock) {
       .count();
 }
 
-absl::Status WriteTrace(const std::string& file, const Plan& plan, const RunRecord& record) {
-  std::ofstream out(file, std::ios::binary | std::ios::trunc);
-  out << ChromeTrace(plan, record);
-  out.close();
-  if (out.fail()) return absl::InternalError(absl::StrCat("cannot write the trace to ", file));
-  return absl::OkStatus();
-}
-
 // Shows the run until it ends.
 absl::StatusOr<RunSnapshot> Watch(Session* session, const RunId& run, const Plan& plan,
                                   const ShowOptions& options, Wakeup* wakeup) {
@@ -159,12 +150,13 @@ absl::StatusOr<Descriptions> AwaitDevices(Session* session, const std::vector<st
 }
 
 // Prints how the run ended.
-ExitCode PrintEnd(const Plan& plan, const RunSnapshot& end, const ShowOptions& options) {
+ExitCode PrintEnd(const Plan& plan, const RunSnapshot& end, const ShowOptions& options,
+                  TraceFile* trace) {
   std::cout << FormatReport({plan, end}, options.format, Display::WantsColour(STDOUT_FILENO))
             << std::flush;
   const ExitCode code = ExitCodeOf(end.record);
-  if (options.trace_file.empty()) return code;
-  const absl::Status traced = WriteTrace(options.trace_file, plan, end.record);
+  if (trace == nullptr) return code;
+  const absl::Status traced = trace->Write(ChromeTrace(plan, end.record));
   if (traced.ok()) return code;
   return Complain(traced, code == kExitSucceeded ? kExitFailed : code);
 }
@@ -178,6 +170,12 @@ ExitCode Drive(Prepared prepared, FileRecordStore* store, RecordStore::Versioned
   absl::Cleanup forget = [fresh, folder = store->FolderOf(run)] {
     if (fresh) RemoveFolder(folder);
   };
+  std::optional<TraceFile> trace;
+  if (!options.trace_file.empty()) {
+    absl::StatusOr<TraceFile> opened = TraceFile::Open(options.trace_file);
+    if (!opened.ok()) return Complain(opened.status(), kExitBadInput);
+    trace.emplace(*std::move(opened));
+  }
   Wakeup wakeup;
   absl::StatusOr<std::unique_ptr<Session>> session = Session::Open(run.ToHex(), store);
   if (!session.ok()) return Complain(session.status());
@@ -216,7 +214,9 @@ ExitCode Drive(Prepared prepared, FileRecordStore* store, RecordStore::Versioned
   if (!started.ok()) return Complain(started);
   std::move(forget).Cancel();
   const absl::StatusOr<RunSnapshot> end = Watch(session->get(), run, *plan, options, &wakeup);
-  const ExitCode code = end.ok() ? PrintEnd(*plan, *end, options) : Complain(end.status());
+  const ExitCode code =
+      end.ok() ? PrintEnd(*plan, *end, options, trace.has_value() ? &*trace : nullptr)
+               : Complain(end.status());
   // Before `wakeup` goes, which the driver's threads notify.
   session->reset();
   return code;

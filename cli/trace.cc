@@ -1,6 +1,10 @@
 #include "cli/trace.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -10,6 +14,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "lib/protocol/message.h"
+#include "lib/runtime/atomic_file.h"
 #include "nlohmann/json.hpp"
 
 namespace fractos {
@@ -162,6 +167,32 @@ std::string ChromeTrace(const Plan& plan, const RunRecord& record) {
                       {"displayTimeUnit", "ms"},
                       {"otherData", {{"run", record.run.ToHex()}, {"name", record.name}}}};
   return trace.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+absl::StatusOr<TraceFile> TraceFile::Open(const std::string& path) {
+  constexpr int kFlags = O_WRONLY | O_CREAT | O_CLOEXEC;
+  UniqueFd file(::open(path.c_str(), kFlags | O_EXCL, 0666));
+  const bool is_new = file.valid();
+  if (!is_new) file = UniqueFd(::open(path.c_str(), kFlags, 0666));
+  if (!file.valid()) return ErrnoError(errno, "cannot write the trace to", path);
+  return TraceFile(path, std::move(file), is_new);
+}
+
+TraceFile::~TraceFile() {
+  if (file_.valid() && is_new_) ::unlink(path_.c_str());
+}
+
+absl::Status TraceFile::Write(absl::string_view trace) {
+  is_new_ = false;
+  // A pipe has no length to be cut.
+  (void)!::ftruncate(file_.get(), 0);
+  while (!trace.empty()) {
+    const ssize_t written = ::write(file_.get(), trace.data(), trace.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return ErrnoError(errno, "cannot write the trace to", path_);
+    trace.remove_prefix(static_cast<size_t>(written));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace fractos

@@ -219,6 +219,15 @@ TEST_F(CliRunTest, WritesATrace) {
   EXPECT_EQ(steps, 20);
 }
 
+TEST_F(CliRunTest, ATraceThatCannotBeWrittenIsKnownBeforeTheRun) {
+  const CommandResult result =
+      cli_.Run({"run", Graph(kPower), "--trace", cli_.folder() + "/no/such/folder/trace.json"});
+  EXPECT_EQ(result.code, 2);
+  EXPECT_THAT(result.err, HasSubstr("cannot write the trace to"));
+  EXPECT_EQ(result.out, "");
+  EXPECT_THAT(cli_.Run({"runs"}).out, HasSubstr("no runs yet"));
+}
+
 // promise: C-08
 TEST_F(CliRunTest, ADataCentreIsKeptUsedAndEnded) {
   EXPECT_EQ(cli_.Run({"status"}).code, 1);
