@@ -37,6 +37,8 @@ constexpr int kExitFailed = 1;
 constexpr int kExitBadInput = 2;
 constexpr std::chrono::seconds kLinkGrace{1};
 constexpr size_t kMaxPidBytes = 32;
+// How often an adaptor that never described itself is started.
+constexpr int kMaxFirstStarts = 3;
 constexpr absl::Duration kHealthPatience = absl::Seconds(1);
 
 using Level = EventLog::Level;
@@ -87,7 +89,9 @@ class Daemon final : public ControllerObserver {
     log_->Write(Level::kError, "adaptor down", {{"reason", std::string(why.message())}});
     bool hopeless =
         absl::IsNotFound(why) || absl::IsPermissionDenied(why) || absl::IsFailedPrecondition(why);
-    // One that worked may be in the middle of an upgrade; one that never did is a mistake.
+    // One that worked may be in the middle of an upgrade; one that never did is a mistake. Tried a
+    // few times, for what it needs may have been missing only for a moment.
+    hopeless |= ++ends_ >= kMaxFirstStarts;
     if (hopeless && !described_) {
       failed_ = true;
       Wake();
@@ -117,6 +121,7 @@ class Daemon final : public ControllerObserver {
   const EventLog* const log_;
   Metrics* const metrics_;
   std::atomic<bool> described_{false};
+  std::atomic<int> ends_{0};
   std::atomic<bool> failed_{false};
   std::atomic<bool> idle_{false};
 };

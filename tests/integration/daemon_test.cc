@@ -490,6 +490,15 @@ TEST_F(DaemonTest, AnAdaptorThatDoesNotExistExitsWithTwoAndIsNamed) {
   EXPECT_THAT(Log(), HasSubstr("/no/such/adaptor"));
 }
 
+TEST_F(DaemonTest, AnAdaptorThatNeverDescribesItselfIsStartedThreeTimes) {
+  auto daemon = Start(0, {}, {}, {"/bin/sh", "-c", "echo no such module >&2; exit 7"});
+  EXPECT_EQ(daemon->Wait(), 2);
+  const std::string log = Log();
+  size_t times = 0;
+  for (size_t at = 0; (at = log.find("no such module", at)) != std::string::npos; ++at) ++times;
+  EXPECT_EQ(times, 3u) << log;
+}
+
 TEST_F(DaemonTest, AnAdaptorThatRefusesItsOptionsExitsWithTwo) {
   auto daemon = Start(0, {"--adaptor-options", R"({"colour": "red"})"});
   EXPECT_EQ(daemon->Wait(), 2);
