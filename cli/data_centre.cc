@@ -29,6 +29,9 @@ constexpr Duration kLinkReturns = std::chrono::milliseconds(500);
 constexpr Duration kFirstRestart = std::chrono::milliseconds(50);
 constexpr Duration kLongestRestart = std::chrono::seconds(2);
 
+// What fractos-daemon ends with when starting it again would be no use (docs/daemon.md).
+constexpr int kDaemonBadInput = 2;
+
 std::string SocketName(const PlacedCluster& placed) {
   const DeviceCluster& cluster = placed.cluster;
   if (cluster.name_space == "default") return cluster.name;
@@ -65,6 +68,7 @@ absl::StatusOr<std::vector<ClusterView>> LayOut(const std::vector<PlacedCluster>
 void Roll::OnPeer(const PeerInfo& peer) {
   const absl::MutexLock lock(&mutex_);
   peers_[peer.self.address] = peer;
+  if (!peer.description_json.empty()) were_ready_.insert(peer.self.address.cluster);
 }
 
 bool Roll::OnPeerLost(const Address& peer) {
@@ -113,6 +117,11 @@ absl::StatusOr<Descriptions> Roll::AwaitLeaders(const std::vector<std::string>& 
     descriptions[address.cluster] = *std::move(description);
   }
   return descriptions;
+}
+
+bool Roll::WasReady(const std::string& cluster) const {
+  const absl::MutexLock lock(&mutex_);
+  return were_ready_.contains(cluster);
 }
 
 bool Roll::IsLinked(const Address& peer) const {
@@ -283,7 +292,8 @@ void DataCentre::OnExit(const Address& address, const ChildExit& how) {
     daemon.pid = 0;
     ended_.SignalAll();
     if (stopping_) return;
-    if (options_.restart) return RestartLater(address);
+    const bool hopeless = how.code == kDaemonBadInput && !roll_->WasReady(address.cluster);
+    if (options_.restart && !hopeless) return RestartLater(address);
     last = !AnyAlive(address.cluster);
   }
   if (!last) return;

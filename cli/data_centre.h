@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -56,6 +57,8 @@ class Roll {
   absl::StatusOr<Descriptions> AwaitLeaders(const std::vector<std::string>& clusters,
                                             Duration timeout);
   bool IsLinked(const Address& peer) const;
+  // Whether a daemon of it has ever described its device.
+  bool WasReady(const std::string& cluster) const;
   ReplicaState StateOf(const Address& peer) const;
 
  private:
@@ -65,13 +68,15 @@ class Roll {
 
   mutable absl::Mutex mutex_;
   std::map<Address, PeerInfo> peers_ ABSL_GUARDED_BY(mutex_);
+  std::set<std::string> were_ready_ ABSL_GUARDED_BY(mutex_);
   absl::Status failed_ ABSL_GUARDED_BY(mutex_);
 };
 
 // Starts all daemons at once and keeps them until it is destroyed; none outlives this process,
 // however that ends. A leader that has been silent for a second while another replica answers, or
 // whose Link breaks while its process lives and does not come back, is killed: only its death frees
-// the lock by which another can lead. Dead daemons are started again only if `restart` says so.
+// the lock by which another can lead. Dead daemons are started again only if `restart` says so, and
+// not if they say of a device that never worked that it cannot.
 // Thread-safe; callbacks run on `loop`.
 class DataCentre {
  public:

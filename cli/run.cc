@@ -133,19 +133,27 @@ absl::Status OpenCentre(Session* session, const Prepared& prepared, const ShowOp
   return session->StartCentre(prepared.needed, prepared.inputs.restart, show.verbose);
 }
 
-// Waits for the devices, as long as nobody interrupts; a person hears early of one that keeps
-// failing to start.
+// Waits for the devices, as long as nobody interrupts, and not much longer than the run may take; a
+// person hears early of one that keeps failing to start.
 absl::StatusOr<Descriptions> AwaitDevices(Session* session, const std::vector<std::string>& names,
-                                          bool quiet, const Wakeup& wakeup) {
+                                          Duration deadline, bool quiet, const Wakeup& wakeup) {
   constexpr Duration kSlice = std::chrono::milliseconds(500);
   constexpr Duration kPatience = std::chrono::seconds(3);
+  // Starting costs the run no time, so a short deadline must not forbid it.
+  const Duration limit = std::clamp<Duration>(deadline, kPatience, Session::kReadyTimeout);
+  std::string said;
   for (Duration waited = kSlice;; waited += kSlice) {
     absl::StatusOr<Descriptions> ready = session->AwaitReady(names, kSlice);
     if (!absl::IsDeadlineExceeded(ready.status()) || wakeup.interrupted()) return ready;
-    if (waited >= Session::kReadyTimeout) return ready;
+    if (waited >= limit) {
+      // What was said once is not said again.
+      if (said != ready.status().message()) return ready;
+      return absl::DeadlineExceededError(
+          absl::StrCat("gave up after ", absl::FormatDuration(absl::FromChrono(waited))));
+    }
     if (waited != kPatience || quiet) continue;
-    std::cerr << "fractosctl: " << std::string(ready.status().message())
-              << "\nstill waiting; Ctrl-C stops\n";
+    said = std::string(ready.status().message());
+    std::cerr << "fractosctl: " << said << "\nstill waiting; Ctrl-C stops\n";
   }
 }
 
@@ -192,7 +200,7 @@ ExitCode Drive(Prepared prepared, FileRecordStore* store, RecordStore::Versioned
   std::vector<std::string> names;
   for (const PlacedCluster& placed : prepared.needed) names.push_back(placed.cluster.FullName());
   const absl::StatusOr<Descriptions> descriptions =
-      AwaitDevices(session->get(), names, options.quiet, wakeup);
+      AwaitDevices(session->get(), names, prepared.inputs.deadline, options.quiet, wakeup);
   if (wakeup.interrupted()) return kExitInterrupted;
   if (!descriptions.ok()) return Complain(descriptions.status());
 

@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <filesystem>
 #include <string>
 
@@ -226,6 +227,38 @@ TEST_F(CliRunTest, ATraceThatCannotBeWrittenIsKnownBeforeTheRun) {
   EXPECT_THAT(result.err, HasSubstr("cannot write the trace to"));
   EXPECT_EQ(result.out, "");
   EXPECT_THAT(cli_.Run({"runs"}).out, HasSubstr("no runs yet"));
+}
+
+// How often `word` is in `text`.
+size_t Count(const std::string& text, const std::string& word) {
+  size_t times = 0;
+  for (size_t at = 0; (at = text.find(word, at)) != std::string::npos; ++at) ++times;
+  return times;
+}
+
+TEST_F(CliRunTest, AnAdaptorThatCannotStartIsGivenUpSoonAndItsLastWordsAreSaidOnce) {
+  cli_.Write("adaptor.py", "import no_such_module\n");
+  for (const char* command : {"[python3, adaptor.py]", "[no-such-program]"}) {
+    SCOPED_TRACE(command);
+    cli_.Write("broken.yaml", absl::StrCat("apiVersion: fractos.dev/v1alpha1\n"
+                                           "kind: DeviceCluster\n"
+                                           "metadata: {name: broken}\n"
+                                           "spec: {adaptor: {command: ",
+                                           command, "}}\n"));
+    const std::string graph =
+        Graph("  - {name: a, device: broken, operation: anything, arguments: {}}\n");
+    const auto start = std::chrono::steady_clock::now();
+    const CommandResult run = cli_.Run({"run", graph, "--devices", "broken.yaml"});
+    EXPECT_EQ(run.code, 1) << run.out;
+    EXPECT_THAT(run.err, HasSubstr("the last daemon of DeviceCluster default/broken ended"));
+    EXPECT_EQ(Count(run.err, "its last words"), 1u) << run.err;
+    // With daemons that are started again when they die, too.
+    const CommandResult up = cli_.Run({"up", "--devices", "broken.yaml"});
+    EXPECT_EQ(up.code, 1) << up.out;
+    EXPECT_THAT(up.err, HasSubstr("default/broken"));
+    EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(20));
+    EXPECT_TRUE(cli_.AllGone());
+  }
 }
 
 // promise: C-08
