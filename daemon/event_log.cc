@@ -4,9 +4,9 @@
 
 #include <nlohmann/json.hpp>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "lib/base/utf8.h"
 
 namespace fractos {
 namespace {
@@ -43,7 +43,7 @@ void EventLog::Write(Level level, absl::string_view event, const Fields& fields)
   } else {
     line = absl::StrCat(time, " ", LevelName(level), " ", source_, ": ", event);
     for (const auto& [key, value] : fields) {
-      absl::StrAppend(&line, " ", key, "=\"", absl::Utf8SafeCEscape(value), "\"");
+      absl::StrAppend(&line, " ", key, "=\"", EscapeText(value, '"'), "\"");
     }
   }
   line.push_back('\n');

@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "lib/base/utf8.h"
 
 namespace fractos {
 
@@ -16,7 +16,7 @@ absl::StatusOr<Integer> ParseInteger(absl::string_view name, absl::string_view t
     constexpr size_t kShown = 40;
     return absl::InvalidArgumentError(absl::StrCat(
         "'", name, "' must be an integer in decimal, but is \"",
-        absl::CHexEscape(text.substr(0, kShown)), text.size() > kShown ? "\"..." : "\""));
+        EscapeText(CutText(text, kShown), '"'), text.size() > kShown ? "\"..." : "\""));
   }
   // A leading zero would make the library read octal.
   while (digits.size() > 1 && digits.front() == '0') digits.remove_prefix(1);

@@ -13,12 +13,12 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "adaptors/storage/beneath.h"
 #include "lib/base/random.h"
+#include "lib/base/utf8.h"
 
 namespace fractos {
 namespace {
@@ -28,7 +28,7 @@ constexpr mode_t kFileMode = 0666;
 
 std::string Quoted(absl::string_view key) {
   constexpr size_t kShown = 100;
-  return absl::StrCat("'", absl::CHexEscape(key.substr(0, kShown)),
+  return absl::StrCat("'", EscapeText(CutText(key, kShown), '\''),
                       key.size() > kShown ? "'..." : "'");
 }
 

@@ -7,8 +7,8 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "lib/base/limits.h"
+#include "lib/base/utf8.h"
 #include "lib/plan/reasons.h"
-#include "lib/plan/utf8.h"
 #include "lib/protocol/message.h"
 
 namespace fractos {

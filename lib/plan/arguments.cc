@@ -10,11 +10,11 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "lib/base/utf8.h"
 #include "lib/plan/json_text.h"
 #include "lib/plan/names.h"
 #include "lib/plan/plan.h"
 #include "lib/plan/template.h"
-#include "lib/plan/utf8.h"
 
 namespace fractos {
 namespace {

@@ -4,11 +4,10 @@
 #include <limits>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "lib/base/limits.h"
-#include "lib/plan/utf8.h"
+#include "lib/base/utf8.h"
 
 namespace fractos {
 namespace {
@@ -47,7 +46,8 @@ bool IsDnsName(absl::string_view name) {
 
 std::string DnsNameRule(absl::string_view name) {
   return absl::StrCat(
-      "must be lower-case letters, digits and '-', start with a letter, end with a letter or digit, "
+      "must be lower-case letters, digits and '-', start with a letter, end with a letter or "
+      "digit, "
       "and have at most ",
       kMaxNameLength, " characters, not ", Quoted(name));
 }
@@ -86,7 +86,7 @@ std::string DidYouMean(absl::string_view name, const std::vector<std::string>& k
 
 std::string Quoted(absl::string_view text) {
   const bool cut = text.size() > kMaxQuoted;
-  return absl::StrCat("\"", absl::Utf8SafeCEscape(CutText(text, kMaxQuoted)), cut ? "…" : "", "\"");
+  return absl::StrCat("\"", EscapeText(CutText(text, kMaxQuoted), '"'), cut ? "…" : "", "\"");
 }
 
 }  // namespace fractos

@@ -21,9 +21,6 @@ struct TextFault {
 // and would read half of it without a word. None: the text is clean.
 std::optional<TextFault> FindTextFault(absl::string_view text);
 
-// The first `limit` bytes of `text` at most, not cutting a character in two.
-absl::string_view CutText(absl::string_view text, size_t limit);
-
 }  // namespace fractos
 
 #endif  // FRACTOS_LIB_PLAN_UTF8_H_

@@ -15,7 +15,7 @@ std::string Written(EventLog::Format format, Level level, bool verbose = false) 
   FakeClock clock;
   const EventLog log("default/a-0", format, verbose, &clock);
   testing::internal::CaptureStderr();
-  log.Write(level, "step failed", {{"message", "line one\nline \"two\"\xff"}});
+  log.Write(level, "step failed", {{"message", "it's line one\nline \"two\"\xff"}});
   return testing::internal::GetCapturedStderr();
 }
 
@@ -28,7 +28,8 @@ TEST(EventLogTest, AsJsonItIsOneObjectALine) {
   EXPECT_EQ(line["level"], "warning");
   EXPECT_EQ(line["source"], "default/a-0");
   EXPECT_EQ(line["event"], "step failed");
-  EXPECT_EQ(line["message"], "line one\nline \"two\"\xef\xbf\xbd") << "what is no text is replaced";
+  EXPECT_EQ(line["message"], "it's line one\nline \"two\"\xef\xbf\xbd")
+      << "what is no text is replaced";
   EXPECT_EQ(line["time"].get<std::string>().substr(0, 10), "2023-11-14");
 }
 
@@ -36,7 +37,7 @@ TEST(EventLogTest, AsJsonItIsOneObjectALine) {
 TEST(EventLogTest, AsTextItIsOneLineToo) {
   const std::string text = Written(EventLog::Format::kText, Level::kError);
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1);
-  EXPECT_NE(text.find(" error default/a-0: step failed message=\"line one\\nline \\\"two\\\""),
+  EXPECT_NE(text.find(" error default/a-0: step failed message=\"it's line one\\nline \\\"two\\\""),
             std::string::npos)
       << text;
 }

@@ -29,17 +29,5 @@ TEST(TextFaultTest, FindsWhatIsNotText) {
   }
 }
 
-TEST(CutTextTest, NeverCutsACharacterInTwo) {
-  EXPECT_EQ(CutText("abc", 3), "abc");
-  EXPECT_EQ(CutText("abc", 2), "ab");
-  EXPECT_EQ(CutText("abc", 0), "");
-  const std::string text = "aß€😀";  // 1, 2, 3 and 4 bytes
-  EXPECT_EQ(CutText(text, 10), text);
-  for (size_t limit : {6, 7, 8, 9}) EXPECT_EQ(CutText(text, limit), "aß€") << limit;
-  for (size_t limit : {3, 4, 5}) EXPECT_EQ(CutText(text, limit), "aß") << limit;
-  for (size_t limit : {1, 2}) EXPECT_EQ(CutText(text, limit), "a") << limit;
-  EXPECT_EQ(CutText("\x80\x80\x80", 2), "") << "what is no text is cut, too";
-}
-
 }  // namespace
 }  // namespace fractos
