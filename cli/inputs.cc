@@ -10,6 +10,8 @@
 #include "cli/known_devices.h"
 #include "cli/paths.h"
 #include "lib/base/limits.h"
+#include "lib/plan/names.h"
+#include "lib/plan/utf8.h"
 #include "lib/plan/yaml.h"
 #include "lib/runtime/atomic_file.h"
 
@@ -102,6 +104,11 @@ absl::StatusOr<ParameterValues> ParseParameters(const std::vector<std::string>& 
           absl::StrCat("-p ", argument, ": a parameter is given as name=value"));
     }
     const std::string name = argument.substr(0, equals);
+    if (const std::optional<TextFault> fault = FindTextFault(argument); fault.has_value()) {
+      return absl::InvalidArgumentError(absl::StrCat("-p ", Quoted(name), ": byte ", fault->column,
+                                                     " of line ", fault->line, " is ",
+                                                     fault->what));
+    }
     if (!values.emplace(name, argument.substr(equals + 1)).second) {
       return absl::InvalidArgumentError(absl::StrCat("-p ", name, " is given twice"));
     }

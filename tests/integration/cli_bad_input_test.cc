@@ -100,6 +100,7 @@ TEST_F(BadInputTest, WhatIsWrongOnTheCommandLineIsBadInputToo) {
   Refused({"run", graph, "-p", "base"}, "a parameter is given as name=value");
   Refused({"run", graph, "-p", "bas=2"}, "bas");
   Refused({"run", graph, "--name", "\x1b[2Jfirst\nsecond"}, "--name must be lower-case letters");
+  Refused({"run", graph, "-p", "base=\xff"}, "-p \"base\": byte 6 of line 1 is not UTF-8");
   Refused({"run", graph, "--name", std::string(300, 'n')}, "at most 40 characters");
   Refused({"run", graph, "--mode", "Sideways"}, "Sideways");
   Refused({"run", graph, "--deadline", "2h"}, "at most 1h");
