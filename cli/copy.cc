@@ -28,7 +28,7 @@ namespace {
 
 absl::StatusOr<PlacedCluster> FindStorage(const RemoteName& remote,
                                           const std::vector<std::string>& device_files) {
-  const absl::StatusOr<std::vector<SourceFile>> sources = ReadSources({&device_files});
+  const absl::StatusOr<std::vector<SourceFile>> sources = ReadSources({}, device_files);
   if (!sources.ok()) return sources.status();
   Inputs inputs = ParseInputs(*sources, HomeFolder());
   if (!inputs.diagnostics.empty()) {

@@ -39,7 +39,8 @@ absl::StatusOr<SourceFile> ReadSource(const std::string& name) {
 }
 
 absl::StatusOr<std::vector<SourceFile>> ReadSources(
-    std::initializer_list<const std::vector<std::string>*> lists) {
+    std::initializer_list<const std::vector<std::string>*> lists,
+    const std::vector<std::string>& device_files) {
   std::vector<SourceFile> sources;
   for (const std::vector<std::string>* files : lists) {
     for (const std::string& file : *files) {
@@ -48,6 +49,12 @@ absl::StatusOr<std::vector<SourceFile>> ReadSources(
       sources.push_back(*std::move(source));
     }
   }
+  for (const std::string& file : device_files) {
+    absl::StatusOr<SourceFile> source = ReadSource(file);
+    if (!source.ok()) return source.status();
+    source->devices_only = true;
+    sources.push_back(*std::move(source));
+  }
   return sources;
 }
 
@@ -55,6 +62,10 @@ Inputs ParseInputs(const std::vector<SourceFile>& files, const std::string& home
   Inputs inputs;
   for (const SourceFile& file : files) {
     Documents documents = ParseDocuments(file.text, file.name);
+    if (file.devices_only) documents.graphs.clear();
+    if (file.devices_only && documents.clusters.empty() && documents.diagnostics.empty()) {
+      inputs.diagnostics.push_back({{file.name, 0, 0}, "", "defines no DeviceCluster"});
+    }
     for (TaskGraph& graph : documents.graphs) inputs.graphs.push_back(std::move(graph));
     for (Diagnostic& wrong : documents.diagnostics) inputs.diagnostics.push_back(std::move(wrong));
     for (DeviceCluster& cluster : documents.clusters) {
@@ -62,7 +73,9 @@ Inputs ParseInputs(const std::vector<SourceFile>& files, const std::string& home
                                      [&cluster](const PlacedCluster& other) {
                                        return other.cluster.FullName() == cluster.FullName();
                                      });
-      if (same != inputs.clusters.end() && same->cluster.mark.file != cluster.mark.file) {
+      // The graph's own file may be named by --devices, too.
+      if (same != inputs.clusters.end() && same->cluster.mark.file == cluster.mark.file) continue;
+      if (same != inputs.clusters.end()) {
         inputs.diagnostics.push_back(
             {cluster.mark, "metadata.name",
              absl::StrCat("DeviceCluster ", cluster.FullName(), " stands in ",

@@ -21,6 +21,8 @@ struct SourceFile {
   std::string name;  // as the user gave it
   std::string text;
   std::string folder;  // absolute: adaptors of DeviceClusters in it start there
+  // Given by --devices: TaskGraphs in it are not meant, and DeviceClusters must be there.
+  bool devices_only = false;
 };
 
 // A DeviceCluster and where its adaptor starts.
@@ -40,9 +42,11 @@ struct Inputs {
 
 // "-" is standard input. NotFound and the like name the file; more than kMaxSpecBytes is refused.
 absl::StatusOr<SourceFile> ReadSource(const std::string& name);
-// All of `lists`, in order; the error of the first that cannot be read.
+// All of `lists`, in order, and then those given by --devices; the error of the first that cannot
+// be read.
 absl::StatusOr<std::vector<SourceFile>> ReadSources(
-    std::initializer_list<const std::vector<std::string>*> lists);
+    std::initializer_list<const std::vector<std::string>*> lists,
+    const std::vector<std::string>& device_files = {});
 
 // Reads all files. Without any DeviceCluster in them the default data centre is used, with its
 // storage under `home`. A cluster that stands in two files is a diagnostic.

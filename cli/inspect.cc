@@ -116,7 +116,7 @@ absl::Status AskUnknown(const Inputs& inputs, const std::optional<KeptCentre>& k
 }  // namespace
 
 ExitCode ValidateFiles(const InspectOptions& options) {
-  const absl::StatusOr<std::vector<SourceFile>> devices = ReadSources({&options.device_files});
+  const absl::StatusOr<std::vector<SourceFile>> devices = ReadSources({}, options.device_files);
   if (!devices.ok()) return Complain(devices.status(), kExitBadInput);
   const absl::StatusOr<ParameterValues> given = ParseParameters(options.parameters);
   if (!given.ok()) return Complain(given.status(), kExitBadInput);
@@ -156,7 +156,7 @@ ExitCode ValidateFiles(const InspectOptions& options) {
 
 ExitCode DrawGraph(const InspectOptions& options) {
   const absl::StatusOr<std::vector<SourceFile>> sources =
-      ReadSources({&options.files, &options.device_files});
+      ReadSources({&options.files}, options.device_files);
   if (!sources.ok()) return Complain(sources.status(), kExitBadInput);
   const Inputs inputs = ParseInputs(*sources, HomeFolder());
   if (!inputs.diagnostics.empty()) {
@@ -180,7 +180,7 @@ ExitCode DrawGraph(const InspectOptions& options) {
 }
 
 ExitCode ShowDevices(const InspectOptions& options) {
-  const absl::StatusOr<std::vector<SourceFile>> sources = ReadSources({&options.device_files});
+  const absl::StatusOr<std::vector<SourceFile>> sources = ReadSources({}, options.device_files);
   if (!sources.ok()) return Complain(sources.status(), kExitBadInput);
   Inputs inputs = ParseInputs(*sources, HomeFolder());
   if (!inputs.diagnostics.empty()) {

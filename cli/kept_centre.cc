@@ -223,7 +223,7 @@ bool Offers(const KeptCentre& kept, const std::vector<PlacedCluster>& wanted) {
 }
 
 ExitCode Up(const UpOptions& options) {
-  const absl::StatusOr<std::vector<SourceFile>> sources = ReadSources({&options.files});
+  const absl::StatusOr<std::vector<SourceFile>> sources = ReadSources({}, options.files);
   if (!sources.ok()) return Complain(sources.status(), kExitBadInput);
   const Inputs inputs = ParseInputs(*sources, HomeFolder());
   if (!inputs.diagnostics.empty()) return Refuse(inputs.diagnostics);

@@ -222,9 +222,9 @@ ExitCode Drive(Prepared prepared, FileRecordStore* store, RecordStore::Versioned
   if (!started.ok()) return Complain(started);
   std::move(forget).Cancel();
   const absl::StatusOr<RunSnapshot> end = Watch(session->get(), run, *plan, options, &wakeup);
-  const ExitCode code =
-      end.ok() ? PrintEnd(*plan, *end, options, trace.has_value() ? &*trace : nullptr)
-               : Complain(end.status());
+  const ExitCode code = end.ok()
+                            ? PrintEnd(*plan, *end, options, trace.has_value() ? &*trace : nullptr)
+                            : Complain(end.status());
   // Before `wakeup` goes, which the driver's threads notify.
   session->reset();
   return code;
@@ -324,7 +324,7 @@ ExitCode Run(const RunOptions& options) {
   if (!parameters.ok()) return Complain(parameters.status(), kExitBadInput);
   run.parameters = *std::move(parameters);
   absl::StatusOr<std::vector<SourceFile>> sources =
-      ReadSources({&options.files, &options.device_files});
+      ReadSources({&options.files}, options.device_files);
   if (!sources.ok()) return Complain(sources.status(), kExitBadInput);
   run.sources = *std::move(sources);
   run.restart = options.restart;

@@ -15,6 +15,7 @@ Json SourcesToJson(const std::vector<SourceFile>& sources) {
   for (const SourceFile& source : sources) {
     list.push_back({{"name", source.name},
                     {"folder", source.folder},
+                    {"devicesOnly", source.devices_only},
                     {"base64", absl::Base64Escape(source.text)}});
   }
   return list;
@@ -24,7 +25,8 @@ absl::StatusOr<std::vector<SourceFile>> SourcesFromJson(const Json& json) {
   std::vector<SourceFile> sources;
   try {
     for (const Json& source : json) {
-      SourceFile file{source.at("name"), "", source.at("folder")};
+      SourceFile file{source.at("name"), "", source.at("folder"),
+                      source.value("devicesOnly", false)};
       if (!absl::Base64Unescape(source.at("base64").get_ref<const std::string&>(), &file.text)) {
         return absl::DataLossError(absl::StrCat("the text of ", file.name, " is damaged"));
       }

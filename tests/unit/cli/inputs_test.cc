@@ -70,6 +70,30 @@ TEST(InputsTest, OwnDevicesReplaceTheDefaultAndStartInTheirFilesFolder) {
   EXPECT_THAT(FormatDiagnostics(CheckGraph(inputs.graphs[0], inputs, {})), HasSubstr("cnn"));
 }
 
+TEST(InputsTest, OfAFileGivenByDevicesOnlyTheDevicesAreMeant) {
+  const std::string both =
+      absl::StrReplaceAll(kGraph, {{"classify}", "other}"}}) + std::string("---\n") + kDevices;
+  const Inputs inputs =
+      ParseInputs({{"g.yaml", kGraph, "/here"}, {"d.yaml", both, "/there", true}}, "/mine");
+  ASSERT_THAT(inputs.diagnostics, IsEmpty()) << FormatDiagnostics(inputs.diagnostics);
+  EXPECT_THAT(inputs.graphs, SizeIs(1));
+  EXPECT_THAT(inputs.clusters, SizeIs(1));
+}
+
+TEST(InputsTest, AFileGivenByDevicesHasOne) {
+  const Inputs inputs =
+      ParseInputs({{"g.yaml", kGraph, "/here"}, {"d.yaml", kGraph, "/there", true}}, "/mine");
+  EXPECT_EQ(FormatDiagnostics(inputs.diagnostics), "d.yaml: defines no DeviceCluster\n");
+}
+
+TEST(InputsTest, OneFileMayBeGivenBothWays) {
+  const std::string both = std::string(kGraph) + "---\n" + kDevices;
+  const Inputs inputs =
+      ParseInputs({{"b.yaml", both, "/here"}, {"b.yaml", both, "/here", true}}, "/mine");
+  ASSERT_THAT(inputs.diagnostics, IsEmpty()) << FormatDiagnostics(inputs.diagnostics);
+  EXPECT_THAT(inputs.clusters, SizeIs(1));
+}
+
 TEST(InputsTest, ADeviceInTwoFilesIsRefused) {
   const Inputs inputs =
       ParseInputs({{"a.yaml", kDevices, "/a"}, {"b.yaml", kDevices, "/b"}}, "/mine");
