@@ -7,6 +7,8 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
 #include "cli/known_devices.h"
 #include "cli/paths.h"
 #include "lib/base/limits.h"
@@ -132,7 +134,20 @@ absl::StatusOr<ParameterValues> ParseParameters(const std::vector<std::string>& 
 std::vector<Diagnostic> CheckGraph(const TaskGraph& graph, const Inputs& inputs,
                                    const ParameterValues& parameters) {
   const KnownDescriptions known = DescribeWithoutStarting(inputs.DeviceClusters());
-  return Validate(graph, known.descriptions, parameters, known.undescribed);
+  std::vector<Diagnostic> wrong =
+      Validate(graph, known.descriptions, parameters, known.undescribed);
+  if (!inputs.clusters_are_up) return wrong;
+  // Whoever forgot that one is up looks for the devices that ship.
+  std::vector<std::string> names;
+  for (const PlacedCluster& placed : inputs.clusters) {
+    names.emplace_back(absl::StripPrefix(placed.cluster.FullName(), "default/"));
+  }
+  for (Diagnostic& one : wrong) {
+    if (!absl::StartsWith(one.message, "there is no device ")) continue;
+    absl::StrAppend(&one.message, "; the data centre that is up has ", absl::StrJoin(names, ", "),
+                    "; `fractosctl down` ends it");
+  }
+  return wrong;
 }
 
 std::string ClusterOf(const TaskGraph& graph, const TaskGraphStep& step) {

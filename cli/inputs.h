@@ -35,6 +35,7 @@ struct Inputs {
   std::vector<TaskGraph> graphs;
   std::vector<PlacedCluster> clusters;  // the user's, or the default data centre
   bool default_clusters = false;
+  bool clusters_are_up = false;         // neither: the graph brings none, so those that `up` keeps
   std::vector<Diagnostic> diagnostics;  // not empty: nothing of this may be used
 
   std::vector<DeviceCluster> DeviceClusters() const;

@@ -129,7 +129,8 @@ ExitCode ValidateFiles(const InspectOptions& options) {
     }
     std::vector<SourceFile> sources = {*source};
     sources.insert(sources.end(), devices->begin(), devices->end());
-    const Inputs inputs = ParseInputs(sources, HomeFolder());
+    Inputs inputs = ParseInputs(sources, HomeFolder());
+    if (const auto up = UseWhatIsUp(&inputs); !up.ok()) return Complain(up.status());
     std::vector<Diagnostic> wrong = inputs.diagnostics;
     for (const TaskGraph& graph : inputs.graphs) {
       if (!inputs.diagnostics.empty()) break;

@@ -208,6 +208,15 @@ absl::StatusOr<std::optional<KeptCentre>> FindKeptCentre() {
   return std::optional<KeptCentre>(*std::move(kept));
 }
 
+absl::StatusOr<std::optional<KeptCentre>> UseWhatIsUp(Inputs* inputs) {
+  absl::StatusOr<std::optional<KeptCentre>> kept = FindKeptCentre();
+  if (!kept.ok() || !kept->has_value() || !inputs->default_clusters) return kept;
+  inputs->clusters = (*kept)->clusters;
+  inputs->default_clusters = (*kept)->default_clusters;
+  inputs->clusters_are_up = true;
+  return kept;
+}
+
 bool Offers(const KeptCentre& kept, const std::vector<PlacedCluster>& wanted) {
   return std::all_of(wanted.begin(), wanted.end(), [&kept](const PlacedCluster& want) {
     return std::any_of(kept.clusters.begin(), kept.clusters.end(), [&](const PlacedCluster& have) {

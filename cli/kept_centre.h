@@ -26,6 +26,9 @@ struct KeptCentre {
 // None when no supervisor lives: it holds a lock that the kernel frees at its death.
 absl::StatusOr<std::optional<KeptCentre>> FindKeptCentre();
 
+// The same; and if `inputs` brings no DeviceClusters, it gets those that are up.
+absl::StatusOr<std::optional<KeptCentre>> UseWhatIsUp(Inputs* inputs);
+
 // Whether every one of `wanted` is kept there exactly as it is defined here.
 bool Offers(const KeptCentre& kept, const std::vector<PlacedCluster>& wanted);
 

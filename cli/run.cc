@@ -73,16 +73,10 @@ absl::StatusOr<Prepared> Prepare(RunInputs run, ExitCode* code) {
   absl::StatusOr<TaskGraph> graph = OnlyGraph(inputs);
   if (!graph.ok()) return absl::InvalidArgumentError(absl::StrCat(graph.status().message(), "\n"));
 
-  absl::StatusOr<std::optional<KeptCentre>> kept = FindKeptCentre();
+  absl::StatusOr<std::optional<KeptCentre>> kept = UseWhatIsUp(&inputs);
   if (!kept.ok()) {
     *code = kExitFailed;
     return absl::InternalError(absl::StrCat(kept.status().message(), "\n"));
-  }
-  // A graph that brings no devices means those that are up.
-  const bool offers_devices = kept->has_value() && inputs.default_clusters;
-  if (offers_devices) {
-    inputs.clusters = (*kept)->clusters;
-    inputs.default_clusters = (*kept)->default_clusters;
   }
   if (const std::vector<Diagnostic> wrong = CheckGraph(*graph, inputs, run.parameters);
       !wrong.empty()) {

@@ -280,6 +280,24 @@ TEST_F(CliRunTest, ADataCentreIsKeptUsedAndEnded) {
   EXPECT_EQ(cli_.Run({"down"}).code, 0);
 }
 
+TEST_F(CliRunTest, ValidateJudgesByTheDevicesThatRunWouldUse) {
+  const std::string graph = Graph(kPower);
+  EXPECT_EQ(cli_.Run({"validate", graph}).code, 0);
+  cli_.Write("devices.yaml",
+             "apiVersion: fractos.dev/v1alpha1\n"
+             "kind: DeviceCluster\n"
+             "metadata: {name: echo}\n"
+             "spec: {adaptor: {command: [fractos-adaptor, echo]}}\n");
+  const CommandResult up = cli_.Run({"up", "--devices", "devices.yaml"});
+  ASSERT_EQ(up.code, 0) << up.err;
+  for (const char* command : {"validate", "run"}) {
+    const CommandResult result = cli_.Run({command, graph});
+    EXPECT_EQ(result.code, 2) << command;
+    EXPECT_THAT(result.err, HasSubstr("the data centre that is up has echo; `fractosctl down`"));
+  }
+  EXPECT_EQ(cli_.Run({"down"}).code, 0);
+}
+
 TEST_F(CliRunTest, NothingIsEndedThatIsNoSupervisor) {
   const std::string centre = cli_.home() + "/centre";
   std::filesystem::create_directories(centre);
@@ -355,10 +373,11 @@ TEST_F(CliRunTest, CompletionIsAcceptedByBash) {
 
 // What `command` gives to a shell, in which $CTL is fractosctl.
 int Shell(const Cli& cli, const std::string& command) {
-  const std::string file = cli.Write(
-      "script.sh", absl::StrCat("set -o pipefail\nexport FRACTOS_HOME=", cli.home(),
-                                " XDG_RUNTIME_DIR=", cli.folder(), " FRACTOS_TEST_FOLDER=",
-                                cli.folder(), "\nCTL=" FRACTOS_BIN_DIR "/fractosctl\n", command));
+  const std::string file =
+      cli.Write("script.sh", absl::StrCat("set -o pipefail\nexport FRACTOS_HOME=", cli.home(),
+                                          " XDG_RUNTIME_DIR=", cli.folder(),
+                                          " FRACTOS_TEST_FOLDER=", cli.folder(),
+                                          "\nCTL=" FRACTOS_BIN_DIR "/fractosctl\n", command));
   const int status = ::system(absl::StrCat("bash ", file).c_str());
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }

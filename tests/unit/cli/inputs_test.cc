@@ -70,6 +70,16 @@ TEST(InputsTest, OwnDevicesReplaceTheDefaultAndStartInTheirFilesFolder) {
   EXPECT_THAT(FormatDiagnostics(CheckGraph(inputs.graphs[0], inputs, {})), HasSubstr("cnn"));
 }
 
+TEST(InputsTest, WhoMissesADeviceHearsThatADataCentreIsUp) {
+  Inputs inputs =
+      ParseInputs({{"g.yaml", kGraph, "/here"}, {"d.yaml", kDevices, "/there"}}, "/mine");
+  EXPECT_THAT(FormatDiagnostics(CheckGraph(inputs.graphs[0], inputs, {})), Not(HasSubstr("is up")));
+  inputs.clusters_are_up = true;
+  EXPECT_THAT(FormatDiagnostics(CheckGraph(inputs.graphs[0], inputs, {})),
+              HasSubstr("there is no device \"cnn\"; the data centre that is up has storage; "
+                        "`fractosctl down` ends it\n"));
+}
+
 TEST(InputsTest, OfAFileGivenByDevicesOnlyTheDevicesAreMeant) {
   const std::string both =
       absl::StrReplaceAll(kGraph, {{"classify}", "other}"}}) + std::string("---\n") + kDevices;
