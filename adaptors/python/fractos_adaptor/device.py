@@ -89,7 +89,7 @@ class Request:
 class Device:
     """A class attribute `description` (a dict), and a method for each operation in it, called with a
     Request and returning bytes, str, Passed or a list of RefinedStep, or raising Failure. Any other
-    exception fails that step with reason Internal. Up to `concurrency` requests run at a time, each
+    exception fails that step with reason Internal, and its traceback is printed. Up to `concurrency` requests run at a time, each
     in a thread; 1 unless it says otherwise."""
 
     description = {}

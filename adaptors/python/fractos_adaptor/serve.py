@@ -5,6 +5,7 @@ import socket
 import sys
 import threading
 import time
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 
 from . import wire
@@ -52,6 +53,16 @@ def _value(value):
     return wire.field(3, wire.integer(1, len(value))), fd
 
 
+def _methodless(device, description):
+    """What is wrong if an operation of the description has no method; None if all have."""
+    for operation in description.get("operations", []):
+        name = operation.get("name", "")
+        if not callable(getattr(device, name, None)):
+            return f"operation '{name}' is described, but {type(device).__name__} has no method " \
+                   f"'{name}'"
+    return None
+
+
 class _Server:
     def __init__(self, device, sock):
         self._device, self._socket, self._reader = device, sock, wire.Reader(sock)
@@ -86,6 +97,8 @@ class _Server:
         except ValueError as error:
             self._send(wire.field(2, _failure("InvalidArgument", str(error))))
             raise wire.ProtocolError(str(error)) from error
+        if wrong := _methodless(self._device, description):
+            raise wire.ProtocolError(wrong)
         self._send(wire.field(1, wire.field(1, json.dumps(description))))
 
     def _accept(self, message):
@@ -121,12 +134,15 @@ class _Server:
             if request.operation not in known:
                 raise Failure("Unimplemented", f"there is no operation '{request.operation}'")
             answer = getattr(self._device, request.operation)(request)
+            if answer is None:
+                return _failure("Internal", f"operation '{request.operation}' returned None"), None
             if isinstance(answer, Passed):
                 return wire.field(4, answer.name), None
             return (_refinement(answer), None) if isinstance(answer, list) else _value(answer)
         except Failure as failure:
             return _failure(failure.reason, failure.message, failure.retryable), None
         except Exception as error:  # whatever it is, it is this request's alone
+            traceback.print_exc()
             return _failure("Internal", f"{type(error).__name__}: {error}"), None
 
     def _send(self, body, fd=None):
@@ -144,6 +160,8 @@ def serve(device):
     """The whole of an adaptor's main: returns never, and exits when the daemon closes the socket,
     whatever still executes."""
     if sys.argv[1:] == ["--describe"]:
+        if wrong := _methodless(device, device.description):
+            sys.exit(wrong)
         print(json.dumps(device.description, indent=2))
         sys.exit(0)
     code = 0

@@ -27,6 +27,27 @@ TEST(CaptionTest, ItWritesAPageAndFailsForWhatIsNoAnswer) {
             "NotAnAnswer");
 }
 
+// The Python kit, where it is not like the others.
+TEST(PythonKitTest, WhatReturnsNothingAndWhatRaisesIsToldAsWhatItIs) {
+  const std::string errors = testing::TempDir() + "/python-kit-errors";
+  AdaptorProcess echo({"sh", "-c", "exec python3 \"$0\" 2>\"$1\"",
+                       FRACTOS_SOURCE_DIR "/tests/unit/adaptors/python_echo.py", errors});
+  ASSERT_THAT(echo.Configure("{}").value_or(""), HasSubstr("\"nothing\""));
+  EXPECT_EQ(echo.Call("nothing", "{}").failure().message(), "operation 'nothing' returned None");
+  EXPECT_THAT(echo.Call("divide", "{}").failure().message(), HasSubstr("ZeroDivisionError"));
+  std::ifstream file(errors);
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  EXPECT_THAT(text, HasSubstr("Traceback"));
+  EXPECT_THAT(text, HasSubstr("return 1 // 0"));
+}
+
+TEST(PythonKitTest, ADescribedOperationWithoutAMethodEndsTheStart) {
+  AdaptorProcess echo(
+      {"python3", FRACTOS_SOURCE_DIR "/tests/unit/adaptors/python_echo.py", "forgetful"});
+  EXPECT_EQ(echo.Configure("{}"), std::nullopt);
+  EXPECT_EQ(echo.WaitForExit(), 1);
+}
+
 TEST(CaptionTest, TheExampleHasAtMostSixtyLines) {
   std::ifstream file(FRACTOS_SOURCE_DIR "/examples/python-adaptor/caption.py");
   int lines = 0;

@@ -10,7 +10,7 @@ class Echo(Device):
     concurrency = 4
     description = {"device": "echo", "stateful": False, "operations": [
         {"name": name, "deterministic": True, "effect": "none"}
-        for name in ("identity", "copy", "sleep", "fail")]}
+        for name in ("identity", "copy", "sleep", "fail", "nothing", "divide")]}
 
     def identity(self, request):
         return Passed("data")
@@ -26,5 +26,13 @@ class Echo(Device):
     def fail(self, request):
         raise Failure(request.argument("reason"), request.argument("message"))
 
+    def nothing(self, request):
+        return None
 
+    def divide(self, request):
+        return 1 // 0
+
+
+if sys.argv[1:] == ["forgetful"]:
+    Echo.divide = None
 serve(Echo())
