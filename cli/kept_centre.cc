@@ -192,7 +192,10 @@ void PrintDevices(const Json& devices) {
 }  // namespace
 
 absl::StatusOr<std::optional<KeptCentre>> FindKeptCentre() {
-  if (::access(CentrePath().c_str(), F_OK) != 0) return std::optional<KeptCentre>();
+  if (::access(CentrePath().c_str(), F_OK) != 0) {
+    if (errno == ENOENT || errno == ENOTDIR) return std::optional<KeptCentre>();
+    return ErrnoError(errno, "cannot read", CentrePath());
+  }
   const absl::StatusOr<UniqueFd> lock = ProbeLock(LockPath());
   if (lock.ok()) {
     // Nobody holds it: what is written there is of a supervisor that was killed.

@@ -268,6 +268,7 @@ absl::StatusOr<std::vector<ListedRun>> ReadRuns() {
   std::vector<ListedRun> listed;
   for (const RunId& run : *runs) {
     absl::StatusOr<RecordStore::Versioned> stored = store.Load(run);
+    if (absl::IsPermissionDenied(stored.status())) return stored.status();
     if (!stored.ok()) continue;  // killed before its first record; there is nothing to tell
     ListedRun one{std::move(stored->record)};
     one.resumable =

@@ -97,7 +97,7 @@ absl::StatusOr<std::vector<RunId>> FileRecordStore::List() const {
     const absl::StatusOr<RunId> run = RunId::FromHex(entries->path().filename().string());
     if (run.ok()) runs.push_back(*run);
   }
-  if (error) return ErrnoError(error.value(), "cannot list", directory_);
+  if (error) return ErrnoError(error.value(), "cannot read", directory_);
   return runs;
 }
 

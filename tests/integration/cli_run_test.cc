@@ -401,6 +401,15 @@ TEST_F(CliRunTest, AReaderThatHasGoneIsAQuietEndWithNothingLeftBehind) {
   EXPECT_TRUE(cli_.AllGone());
 }
 
+// Root may read everything, so the folder is made one that nobody can.
+TEST_F(CliRunTest, RunsThatCannotBeReadAreNotTakenForNone) {
+  std::filesystem::create_directories(cli_.home());
+  cli_.Write("home/runs", "");
+  const CommandResult runs = cli_.Run({"runs"});
+  EXPECT_EQ(runs.code, 1) << runs.out;
+  EXPECT_THAT(runs.err, HasSubstr(absl::StrCat("cannot read ", cli_.home(), "/runs: ")));
+}
+
 TEST_F(CliRunTest, KubectlFindsItAsAPlugin) {
   EXPECT_EQ(std::filesystem::read_symlink(FRACTOS_BIN_DIR "/kubectl-fractos"), "fractosctl");
 }
