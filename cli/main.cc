@@ -10,11 +10,13 @@
 #include "CLI/Formatter.hpp"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "cli/complain.h"
 #include "cli/completion.h"
 #include "cli/copy.h"
 #include "cli/exit_code.h"
 #include "cli/inspect.h"
 #include "cli/kept_centre.h"
+#include "cli/paths.h"
 #include "cli/run.h"
 #include "cli/standard_output.h"
 #include "lib/base/limits.h"
@@ -70,6 +72,8 @@ class Commands {
         std::find(known.begin(), known.end(), argv[1]) == known.end()) {
       return UnknownCommand(argv[1], known);
     }
+    const absl::Status home = CheckHome();
+    if (!home.ok() && argv[1][0] != '-') return Complain(home);
     try {
       app_.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

@@ -1,5 +1,6 @@
 #include "cli/paths.h"
 
+#include <pwd.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -18,6 +19,14 @@ std::string FromEnvironment(const char* name) {
   return value == nullptr ? "" : value;
 }
 
+// As the shell means ~: what the environment says, else what the system knows of the user.
+std::string OwnHome() {
+  const std::string home = FromEnvironment("HOME");
+  if (!home.empty()) return home;
+  const passwd* const user = ::getpwuid(::geteuid());
+  return user == nullptr || user->pw_dir == nullptr ? "" : user->pw_dir;
+}
+
 }  // namespace
 
 std::string HomeFolder() {
@@ -28,8 +37,16 @@ std::string HomeFolder() {
   if (const std::string data = FromEnvironment("XDG_DATA_HOME"); !data.empty()) {
     return absl::StrCat(data, "/fractos");
   }
-  const std::string home = FromEnvironment("HOME");
-  return absl::StrCat(home.empty() ? "/tmp" : home, "/.local/share/fractos");
+  // Not /tmp: others could have made the folder there before us.
+  const std::string home = OwnHome();
+  return home.empty() ? "" : absl::StrCat(home, "/.local/share/fractos");
+}
+
+absl::Status CheckHome() {
+  if (!HomeFolder().empty()) return absl::OkStatus();
+  return absl::NotFoundError(
+      "HOME is not set, and this user has no home folder: set FRACTOS_HOME to a folder in which "
+      "runs and files can be kept");
 }
 
 std::string RunsFolder() { return absl::StrCat(HomeFolder(), "/runs"); }

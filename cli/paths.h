@@ -10,8 +10,11 @@
 
 namespace fractos {
 
-// $FRACTOS_HOME, else $XDG_DATA_HOME/fractos, else ~/.local/share/fractos.
+// $FRACTOS_HOME, else $XDG_DATA_HOME/fractos, else ~/.local/share/fractos. Empty when there is no ~
+// either, which CheckHome says before anything is done.
 std::string HomeFolder();
+// NotFound when there is no home folder, naming the way out.
+absl::Status CheckHome();
 // HOME/runs: a folder for each run.
 std::string RunsFolder();
 
