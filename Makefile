@@ -32,6 +32,8 @@ build/%/build.ninja: CMakePresets.json | have-deps
 
 .PHONY: build
 build: build/release/build.ninja | have-deps ## build the programs into build/release/bin
+	@ninja -C build/release -n programs | grep -q 'no work to do' || \
+	  echo 'building into build/release, which takes some minutes the first time'
 	@ninja -C build/release -j$(JOBS) --quiet programs
 
 .PHONY: dev
