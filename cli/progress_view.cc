@@ -171,6 +171,27 @@ void AddLines(const std::vector<StepPtr>& steps, bool on_failure, ProgressModel*
   }
 }
 
+// Daemons say only now and then what they execute. A step whose predecessors have all succeeded is
+// on its way to its device or there, so it does not wait any more.
+void MarkHandedOver(const Plan& plan, ProgressModel* model) {
+  std::map<std::string, StepLook> looks;
+  for (const StepLine& line : model->steps) looks.emplace(line.name, line.look);
+  const auto succeeded = [&looks](const StepPath& path) {
+    const auto found = looks.find(std::string(RootStepName(path)));
+    return found != looks.end() && found->second == StepLook::kSucceeded;
+  };
+  const std::vector<StepPtr>& steps = model->failing ? plan.on_failure : plan.steps;
+  for (StepLine& line : model->steps) {
+    if (line.look != StepLook::kWaiting || line.on_failure != model->failing) continue;
+    const auto step = std::find_if(steps.begin(), steps.end(), [&line](const StepPtr& other) {
+      return other->path == line.name;
+    });
+    if (step == steps.end()) continue;
+    const std::vector<StepPath> before = (*step)->Predecessors();
+    if (std::all_of(before.begin(), before.end(), succeeded)) line.look = StepLook::kRunning;
+  }
+}
+
 // Adds a recorded result to the line of the step that it is of, or grew from.
 void Count(const StepResult& result, StepLine* line) {
   line->grown += RefinedCount(result);
@@ -253,6 +274,7 @@ ProgressModel BuildProgress(const Plan& plan, const RunSnapshot& snapshot,
     StepLine* const line = line_of(path);
     if (line != nullptr && line->look == StepLook::kWaiting) line->look = StepLook::kRunning;
   }
+  if (!snapshot.finished) MarkHandedOver(plan, &model);
   return model;
 }
 

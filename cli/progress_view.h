@@ -36,7 +36,8 @@ struct ProgressModel {
   bool failing = false;  // the error continuation runs
 };
 
-// Joins what the plan says with what is recorded and executing.
+// Joins what the plan says with what is recorded and executing. A step runs from when all that it
+// needs is there.
 ProgressModel BuildProgress(const Plan& plan, const RunSnapshot& snapshot,
                             int64_t elapsed_microseconds);
 

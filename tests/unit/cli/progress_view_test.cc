@@ -135,6 +135,7 @@ class BuildProgressTest : public ::testing::Test {
     write->path = "write";
     write->cluster = "other/storage";
     write->operation = "put";
+    write->after = {"power"};
     plan_.steps = {power, write};
     snapshot_.record.run = RunId::FromBytesOrDie("0123456789abcdef");
   }
@@ -183,6 +184,16 @@ TEST_F(BuildProgressTest, CountsWhatAStepGrewInto) {
   model = BuildProgress(plan_, snapshot_, 7);
   EXPECT_EQ(model.steps[0].look, StepLook::kSucceeded);
   EXPECT_EQ(model.steps[1].look, StepLook::kRunning);
+}
+
+TEST_F(BuildProgressTest, WhatHasAllThatItNeedsIsAtWorkBeforeItsDaemonSaysSo) {
+  ProgressModel model = BuildProgress(plan_, snapshot_, 7);
+  EXPECT_EQ(model.steps[0].look, StepLook::kRunning);
+  EXPECT_EQ(model.steps[1].look, StepLook::kWaiting);
+  Record("power", ResultState::kSucceeded);
+  EXPECT_EQ(BuildProgress(plan_, snapshot_, 7).steps[1].look, StepLook::kRunning);
+  snapshot_.finished = true;
+  EXPECT_EQ(BuildProgress(plan_, snapshot_, 7).steps[1].look, StepLook::kWaiting);
 }
 
 TEST_F(BuildProgressTest, TheErrorContinuationAppearsWhenItRuns) {
