@@ -69,11 +69,28 @@ void Roll::OnPeer(const PeerInfo& peer) {
   const absl::MutexLock lock(&mutex_);
   peers_[peer.self.address] = peer;
   if (!peer.description_json.empty()) were_ready_.insert(peer.self.address.cluster);
+  uint64_t& epoch = epochs_[peer.self.address.cluster];
+  if (peer.epoch <= epoch) return;
+  // The first leader is no news.
+  if (epoch != 0) {
+    news_.push_back({peer.self.address, ReplicaNews::What::kLeads, peer.epoch});
+  }
+  epoch = peer.epoch;
 }
 
 bool Roll::OnPeerLost(const Address& peer) {
   const absl::MutexLock lock(&mutex_);
   return peers_.erase(peer) > 0;
+}
+
+void Roll::Tell(ReplicaNews news) {
+  const absl::MutexLock lock(&mutex_);
+  news_.push_back(std::move(news));
+}
+
+std::vector<ReplicaNews> Roll::TakeNews() {
+  const absl::MutexLock lock(&mutex_);
+  return std::exchange(news_, {});
 }
 
 void Roll::Fail(const absl::Status& why) {
@@ -292,6 +309,7 @@ void DataCentre::OnExit(const Address& address, const ChildExit& how) {
     daemon.pid = 0;
     ended_.SignalAll();
     if (stopping_) return;
+    roll_->Tell({address, ReplicaNews::What::kDied});
     const bool hopeless = how.code == kDaemonBadInput && !roll_->WasReady(address.cluster);
     if (options_.restart && !hopeless) return RestartLater(address);
     last = !AnyAlive(address.cluster);

@@ -17,6 +17,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "cli/inputs.h"
+#include "cli/progress_view.h"
 #include "lib/base/clock.h"
 #include "lib/link/link_table.h"
 #include "lib/plan/plan.h"
@@ -48,6 +49,9 @@ class Roll {
   void OnPeer(const PeerInfo& peer);
   // Whether there had been a Link at all: a daemon that is still starting is told of as lost, too.
   bool OnPeerLost(const Address& peer);
+  // For whoever watches; TakeNews gives it, and who leads in the place of another, once.
+  void Tell(ReplicaNews news);
+  std::vector<ReplicaNews> TakeNews();
   // Ends AwaitLeaders with this error.
   void Fail(const absl::Status& why);
 
@@ -69,6 +73,8 @@ class Roll {
   mutable absl::Mutex mutex_;
   std::map<Address, PeerInfo> peers_ ABSL_GUARDED_BY(mutex_);
   std::set<std::string> were_ready_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, uint64_t> epochs_ ABSL_GUARDED_BY(mutex_);  // the highest, by cluster
+  std::vector<ReplicaNews> news_ ABSL_GUARDED_BY(mutex_);
   absl::Status failed_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -23,9 +23,10 @@ bool Display::WantsColour(int fd) {
   return ::isatty(fd) != 0 && (no_colour == nullptr || *no_colour == '\0');
 }
 
-void Display::Show(const ProgressModel& model) {
+void Display::Show(const ProgressModel& model, const std::vector<ReplicaNews>& news) {
   std::string out;
   if (kind_ == Kind::kPlain) {
+    for (const ReplicaNews& one : news) absl::StrAppend(&out, FormatNews(one), "\n");
     for (const std::string& line : plain_.Update(model)) absl::StrAppend(&out, line, "\n");
   } else if (kind_ == Kind::kLive) {
     ViewOptions options;
@@ -38,6 +39,7 @@ void Display::Show(const ProgressModel& model) {
     options.frame = frame_++;
     // One write for the whole frame, each line cleared as it is drawn: nothing flickers.
     if (drawn_ > 0) absl::StrAppend(&out, "\x1b[", drawn_, "F");
+    for (const ReplicaNews& one : news) absl::StrAppend(&out, FormatNews(one), "\x1b[K\n");
     const std::vector<std::string> lines = RenderProgress(model, options);
     for (const std::string& line : lines) absl::StrAppend(&out, line, "\x1b[K\n");
     absl::StrAppend(&out, "\x1b[J");

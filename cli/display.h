@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "cli/progress_view.h"
 
@@ -21,7 +22,8 @@ class Display {
   // Whether `fd` is a terminal on which colours are wanted (NO_COLOR is honoured).
   static bool WantsColour(int fd);
 
-  void Show(const ProgressModel& model);
+  // `news` stays on the screen, above the steps.
+  void Show(const ProgressModel& model, const std::vector<ReplicaNews>& news = {});
   // How long to wait at most until Show should be called again, in milliseconds; -1: until
   // something changes.
   int RedrawMilliseconds() const { return kind_ == Kind::kLive ? 80 : -1; }

@@ -244,6 +244,19 @@ std::string FormatBytes(uint64_t bytes) {
   return "";
 }
 
+std::string FormatNews(const ReplicaNews& news) {
+  const std::string who = ShortAddress(news.address);
+  switch (news.what) {
+    case ReplicaNews::What::kDied:
+      return absl::StrCat(who, " died");
+    case ReplicaNews::What::kLost:
+      return absl::StrCat(who, " cannot be reached");
+    case ReplicaNews::What::kLeads:
+      return absl::StrCat(who, " leads (epoch ", news.epoch, ")");
+  }
+  return who;
+}
+
 ProgressModel BuildProgress(const Plan& plan, const RunSnapshot& snapshot,
                             int64_t elapsed_microseconds) {
   ProgressModel model;

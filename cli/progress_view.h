@@ -41,6 +41,17 @@ struct ProgressModel {
 ProgressModel BuildProgress(const Plan& plan, const RunSnapshot& snapshot,
                             int64_t elapsed_microseconds);
 
+// What a person who watches a run should hear of its daemons.
+struct ReplicaNews {
+  enum class What { kDied, kLost, kLeads };
+  Address address;
+  What what = What::kDied;
+  uint64_t epoch = 0;  // under which it leads
+};
+
+// "clock-0 died", "clock-2 leads (epoch 2)".
+std::string FormatNews(const ReplicaNews& news);
+
 struct ViewOptions {
   size_t width = 80;   // lines are cut here
   size_t height = 24;  // steps that do not fit are counted

@@ -114,7 +114,8 @@ absl::StatusOr<RunSnapshot> Watch(Session* session, const RunId& run, const Plan
     if (!snapshot->lost.ok()) return snapshot->lost;
     const RunRecord& record = snapshot->record;
     const int64_t end = snapshot->finished ? record.end_us : NowMicroseconds(session->clock());
-    display.Show(BuildProgress(plan, *snapshot, std::max<int64_t>(end - record.start_us, 0)));
+    display.Show(BuildProgress(plan, *snapshot, std::max<int64_t>(end - record.start_us, 0)),
+                 session->TakeNews());
     if (snapshot->finished) return snapshot;
     wakeup->Wait(display.RedrawMilliseconds());
   }

@@ -31,7 +31,10 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Open(const std::string& driver
   options.on_peer_lost = [self](const Address& peer) {
     // One that could not be reached yet may only be slow to start.
     const bool broke = self->roll_.OnPeerLost(peer);
-    if (broke && self->centre_ != nullptr) self->centre_->OnPeerLost(peer);
+    if (!broke) return;
+    if (self->centre_ != nullptr) return self->centre_->OnPeerLost(peer);
+    // Not ours, so whether it died is not known.
+    self->roll_.Tell({peer, ReplicaNews::What::kLost});
   };
   absl::StatusOr<std::unique_ptr<Driver>> driver = Driver::Create(
       &session->loop_, std::move(options), store, &session->clock_, &session->random_);

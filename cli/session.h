@@ -49,6 +49,7 @@ class Session {
 
   Driver& driver() { return *driver_; }
   const Roll& roll() const { return roll_; }
+  std::vector<ReplicaNews> TakeNews() { return roll_.TakeNews(); }
   const std::string& folder() const { return folder_->path(); }
   const SystemClock& clock() const { return clock_; }
 
