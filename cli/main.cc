@@ -93,7 +93,8 @@ class Commands {
   }
 
   static int UnknownCommand(const std::string& name, const std::vector<std::string>& known) {
-    const std::string near = NearestName(name, known);
+    const bool option = name == "help" || name == "version";
+    const std::string near = option ? "--" + name : NearestName(name, known);
     std::cerr << "fractosctl: there is no command \"" << name << "\""
               << (near.empty() ? "" : "; did you mean \"" + near + "\"?")
               << "\nTry `fractosctl --help`.\n";

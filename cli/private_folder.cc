@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -26,6 +27,9 @@ namespace fs = std::filesystem;
 constexpr absl::string_view kPrefix = "fractos-";
 constexpr size_t kSuffixLength = 6;  // mkdtemp's
 constexpr int kTries = 3;
+// Leaves room in a socket's path for the folder and the name of the driver's own socket in it.
+constexpr size_t kMaxBase =
+    sizeof(sockaddr_un::sun_path) - 1 - absl::string_view("/fractos-XXXXXX/driver.memory").size();
 // How long a folder may lack its lock: its owner makes that at once.
 constexpr time_t kLocklessSeconds = 60;
 
@@ -65,13 +69,12 @@ bool HasOurName(const std::string& name) {
 
 void RemoveAbandonedFolders(const std::string& base) {
   std::error_code error;
-  for (fs::directory_iterator entries(base, error);
-       !error && entries != fs::directory_iterator(); entries.increment(error)) {
+  for (fs::directory_iterator entries(base, error); !error && entries != fs::directory_iterator();
+       entries.increment(error)) {
     if (!HasOurName(entries->path().filename().string())) continue;
     const std::string path = entries->path().string();
     struct stat info;
-    if (::lstat(path.c_str(), &info) != 0 || !S_ISDIR(info.st_mode) ||
-        info.st_uid != ::geteuid()) {
+    if (::lstat(path.c_str(), &info) != 0 || !S_ISDIR(info.st_mode) || info.st_uid != ::geteuid()) {
       continue;
     }
     const UniqueFd lock(::open(LockOf(path).c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
@@ -85,6 +88,11 @@ void RemoveAbandonedFolders(const std::string& base) {
 
 absl::StatusOr<PrivateFolder> PrivateFolder::Create() {
   const std::string base = Base();
+  if (base.size() > kMaxBase) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the name of folder ", base, " is too long for sockets in it, with ", base.size(),
+        " bytes; set XDG_RUNTIME_DIR to a shorter folder, of at most ", kMaxBase));
+  }
   RemoveAbandonedFolders(base);
   // Somebody who removes what is abandoned may find the lock before we have taken it.
   absl::Status failed;

@@ -299,8 +299,9 @@ absl::Status Root::CompareExisting(absl::string_view key, absl::string_view byte
     at += part.size();
   }
   if (equal) return absl::OkStatus();
-  return absl::AlreadyExistsError(absl::StrCat(
-      "key ", Quoted(key), " is already there with other bytes; put never overwrites"));
+  return absl::AlreadyExistsError(absl::StrCat("key ", Quoted(key),
+                                               " is already there with other bytes; put never "
+                                               "overwrites, so give another key"));
 }
 
 absl::Status Root::Delete(absl::string_view key) const {

@@ -104,9 +104,10 @@ thread_local BatchState batch_state;
 absl::Status CheckEndpoint(const std::string& endpoint) {
   if (!absl::StartsWith(endpoint, "unix:")) return absl::OkStatus();
   if (endpoint.size() - 5 >= sizeof(sockaddr_un::sun_path)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("the socket path ", endpoint.substr(5), " is longer than ",
-                     sizeof(sockaddr_un::sun_path) - 1, " bytes; use a shorter folder"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the socket path ", endpoint.substr(5), " is longer than ",
+        sizeof(sockaddr_un::sun_path) - 1,
+        " bytes; use a shorter folder (fractosctl makes its own under XDG_RUNTIME_DIR)"));
   }
   return absl::OkStatus();
 }

@@ -9,6 +9,7 @@
 #include <sstream>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "lib/plan/names.h"
 
@@ -232,6 +233,23 @@ const YamlNode* YamlNode::Find(absl::string_view name) const {
   return nullptr;
 }
 
+namespace {
+
+// What yaml-cpp says of a tab in the indentation names anything but the tab.
+absl::string_view TabHint(absl::string_view text, int line) {
+  for (; line > 0; --line) {
+    const size_t end = text.find('\n');
+    if (end == absl::string_view::npos) return "";
+    text.remove_prefix(end + 1);
+  }
+  const absl::string_view indentation = text.substr(0, text.find_first_not_of(" \t"));
+  return absl::StrContains(indentation, '\t')
+             ? "; the line is indented by a tab, and YAML takes only spaces"
+             : "";
+}
+
+}  // namespace
+
 std::vector<YamlNode> LoadYaml(absl::string_view text, absl::string_view file,
                                std::vector<Diagnostic>* diagnostics) {
   Builder builder(file, diagnostics);
@@ -246,7 +264,8 @@ std::vector<YamlNode> LoadYaml(absl::string_view text, absl::string_view file,
   } catch (const Stop& fault) {
     stop(fault.line, fault.column, fault.message);
   } catch (const YAML::Exception& fault) {
-    stop(fault.mark.line + 1, fault.mark.column + 1, absl::StrCat("not YAML: ", fault.msg));
+    stop(fault.mark.line + 1, fault.mark.column + 1,
+         absl::StrCat("not YAML: ", fault.msg, TabHint(text, fault.mark.line)));
   }
   return builder.TakeDocuments();
 }

@@ -110,6 +110,8 @@ TEST_F(BadInputTest, WhatIsWrongOnTheCommandLineIsBadInputToo) {
   Refused({"run", "no-such-file.yaml"}, "no-such-file.yaml");
   Refused({"graph", graph, "-o", "png"}, "png");
   Refused({"nonsense"}, "nonsense");
+  Refused({"help"}, "did you mean \"--help\"?");
+  Refused({"version"}, "did you mean \"--version\"?");
   Refused({"cp", "a", "b"}, "cp FILE storage:KEY");
   Refused({"cp", "a", "nowhere:b"}, "there is no DeviceCluster default/nowhere");
 }
