@@ -136,6 +136,18 @@ absl::StatusOr<Descriptions> Roll::AwaitLeaders(const std::vector<std::string>& 
   return descriptions;
 }
 
+bool Roll::AwaitReplicas(const std::vector<Address>& replicas, Duration timeout) {
+  const absl::MutexLock lock(&mutex_);
+  const auto ready = [this, &replicas]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return std::all_of(replicas.begin(), replicas.end(),
+                       [this](const Address& replica) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+                         const auto found = peers_.find(replica);
+                         return found != peers_.end() && !found->second.description_json.empty();
+                       });
+  };
+  return mutex_.AwaitWithTimeout(absl::Condition(&ready), absl::FromChrono(timeout));
+}
+
 bool Roll::WasReady(const std::string& cluster) const {
   const absl::MutexLock lock(&mutex_);
   return were_ready_.contains(cluster);

@@ -60,6 +60,9 @@ class Roll {
   // understood.
   absl::StatusOr<Descriptions> AwaitLeaders(const std::vector<std::string>& clusters,
                                             Duration timeout);
+  // Until every one of `replicas` is linked and has described its device; false when some are not
+  // in time.
+  bool AwaitReplicas(const std::vector<Address>& replicas, Duration timeout);
   bool IsLinked(const Address& peer) const;
   // Whether a daemon of it has ever described its device.
   bool WasReady(const std::string& cluster) const;

@@ -30,6 +30,9 @@ using Json = nlohmann::ordered_json;
 
 constexpr size_t kMaxCentreBytes = size_t{16} << 20;
 constexpr int kDownTimeoutMilliseconds = 10'000;
+// How long `up` waits for the replicas that do not lead, and `status` for those that are up.
+constexpr Duration kReplicasTimeout = std::chrono::seconds(5);
+constexpr Duration kAnswerTimeout = std::chrono::milliseconds(500);
 
 std::string CentreFolder() { return absl::StrCat(HomeFolder(), "/centre"); }
 std::string LockPath() { return absl::StrCat(CentreFolder(), "/lock"); }
@@ -91,6 +94,8 @@ absl::Status Supervise(const std::vector<SourceFile>& sources,
   absl::Status status = session.status();
   if (status.ok()) status = (*session)->StartCentre(clusters, options.restart, options.verbose);
   if (status.ok()) status = (*session)->AwaitReady(FullNames(clusters)).status();
+  // It works without the others, so they are no reason to fail.
+  if (status.ok()) (*session)->AwaitReplicas(clusters, kReplicasTimeout);
   if (status.ok()) {
     status = WriteFileAtomically(CentrePath(), EncodeCentre(sources, (*session)->folder()));
   }
@@ -116,8 +121,9 @@ void Daemonize(const std::string& log) {
 void SayReady(const std::vector<PlacedCluster>& clusters) {
   int daemons = 0;
   for (const PlacedCluster& placed : clusters) daemons += placed.cluster.replicas;
-  std::cout << "up: " << clusters.size() << " devices, " << daemons
-            << " daemons; `fractosctl run` uses them, `fractosctl down` ends them\n";
+  std::cout << "up: " << clusters.size() << (clusters.size() == 1 ? " device, " : " devices, ")
+            << daemons << (daemons == 1 ? " daemon" : " daemons")
+            << "; `fractosctl run` uses what is up, `fractosctl down` ends it\n";
 }
 
 ExitCode UpInBackground(const std::vector<SourceFile>& sources,
@@ -307,6 +313,7 @@ ExitCode ShowStatus(const std::string& format) {
   }
   // Whoever has not answered by then is shown as not ready.
   (void)(*session)->AwaitReady(FullNames(centre.clusters), std::chrono::seconds(1)).status();
+  (*session)->AwaitReplicas(centre.clusters, kAnswerTimeout);
   const Json devices = StateOfDevices(centre, (*session)->roll());
   if (format == "json") {
     std::cout << Json{{"up", true},

@@ -96,4 +96,14 @@ absl::StatusOr<Descriptions> Session::AwaitReady(const std::vector<std::string>&
       absl::StrCat(ready.status().message(), words.empty() ? "" : "; last words:", words));
 }
 
+bool Session::AwaitReplicas(const std::vector<PlacedCluster>& clusters, Duration timeout) {
+  std::vector<Address> replicas;
+  for (const PlacedCluster& placed : clusters) {
+    for (int i = 0; i < placed.cluster.replicas; ++i) {
+      replicas.push_back({placed.cluster.FullName(), static_cast<uint32_t>(i)});
+    }
+  }
+  return roll_.AwaitReplicas(replicas, timeout);
+}
+
 }  // namespace fractos

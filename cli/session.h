@@ -47,6 +47,10 @@ class Session {
   absl::StatusOr<Descriptions> AwaitReady(const std::vector<std::string>& clusters,
                                           Duration timeout = kReadyTimeout);
 
+  // Until all replicas of `clusters` are there, not their leaders alone; false when some are not in
+  // time.
+  bool AwaitReplicas(const std::vector<PlacedCluster>& clusters, Duration timeout);
+
   Driver& driver() { return *driver_; }
   const Roll& roll() const { return roll_; }
   std::vector<ReplicaNews> TakeNews() { return roll_.TakeNews(); }

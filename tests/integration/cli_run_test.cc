@@ -174,7 +174,9 @@ TEST_F(CliRunTest, ALeaderThatIsStoppedIsKilledAndAnotherOneLeads) {
   const CommandResult up = cli_.Run({"up", "--devices", "devices.yaml", "--no-restart"});
   ASSERT_EQ(up.code, 0) << up.err;
   const auto status = [this] { return Json::parse(cli_.Run({"status", "-o", "json"}).out); };
+  EXPECT_THAT(up.out, HasSubstr("up: 1 device, 2 daemons;"));
   const Json before = status()["devices"][0];
+  EXPECT_EQ(before["ready"], 2) << "up waits for all";
   const std::string leader = before["leader"];
   for (const pid_t pid : cli_.Processes()) {
     const std::string command = ReadFile(absl::StrCat("/proc/", pid, "/cmdline"));
