@@ -9,7 +9,6 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "lib/base/unique_fd.h"
-
 #include "lib/driver/core/record.h"
 #include "lib/plan/plan.h"
 

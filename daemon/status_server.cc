@@ -80,9 +80,8 @@ class StatusServer::Impl {
     int port = where.port == 0 ? server_.bind_to_any_port(where.host)
                                : (server_.bind_to_port(where.host, where.port) ? where.port : -1);
     if (port < 0) {
-      return absl::UnavailableError(
-          absl::StrCat("cannot listen for HTTP at ", where.host, " port ", where.port,
-                       "; is it in use already?"));
+      return absl::UnavailableError(absl::StrCat("cannot listen for HTTP at ", where.host, " port ",
+                                                 where.port, "; is it in use already?"));
     }
     bool six = where.host.find(':') != std::string::npos;
     address_ =
