@@ -202,8 +202,8 @@ void Emit(const Json& json, YAML::Emitter* out) {
 
 std::string WayOut(absl::string_view why) {
   struct Hint {
-    absl::string_view reason;
-    absl::string_view text;
+    const char* reason;
+    const char* text;
   };
   constexpr Hint kHints[] = {
       {"NotFound",
