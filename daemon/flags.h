@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "daemon/event_log.h"
 #include "lib/base/clock.h"
 #include "lib/base/limits.h"
+#include "lib/runtime/event_log.h"
 
 namespace fractos {
 

@@ -20,15 +20,15 @@
 #include "daemon/controller.h"
 #include "daemon/device/adaptor_launcher.h"
 #include "daemon/election/file_election.h"
-#include "daemon/event_log.h"
 #include "daemon/failpoint.h"
 #include "daemon/flags.h"
 #include "daemon/metrics.h"
-#include "daemon/status_server.h"
 #include "lib/runtime/atomic_file.h"
 #include "lib/runtime/child_process.h"
 #include "lib/runtime/descriptor_limit.h"
+#include "lib/runtime/event_log.h"
 #include "lib/runtime/event_loop.h"
+#include "lib/runtime/status_server.h"
 
 namespace fractos {
 namespace {
@@ -144,10 +144,11 @@ StatusServer::Pages MakePages(EventLoop* loop, const DeviceController* controlle
                               const Metrics* metrics) {
   StatusServer::Pages pages;
   pages.metrics = [controller, metrics] { return metrics->Render(controller->status()); };
-  pages.healthy = [loop] {
+  pages.not_healthy_for = [loop]() -> std::string {
     auto answered = std::make_shared<absl::Notification>();
     loop->Post([answered] { answered->Notify(); });
-    return answered->WaitForNotificationWithTimeout(kHealthPatience);
+    const bool alive = answered->WaitForNotificationWithTimeout(kHealthPatience);
+    return alive ? "" : "the event loop does not answer";
   };
   pages.not_ready_for = [controller]() -> std::string {
     DeviceController::Status status = controller->status();
@@ -187,7 +188,8 @@ int Run(const DaemonFlags& flags) {
   SystemClock clock;
   SystemRandom random;
   Incarnation self{{flags.cluster, flags.replica}, random.NewId<BootId>()};
-  EventLog log(self.address.ToString(), flags.log_format, flags.verbose, &clock);
+  EventLog log(self.address.ToString(), flags.log_format,
+               flags.verbose ? Level::kDebug : Level::kInfo, &clock);
   Metrics metrics(flags.cluster);
   Daemon daemon(&log, &metrics);
   UniqueFd wake(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));

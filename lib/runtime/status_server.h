@@ -1,6 +1,6 @@
-// What a daemon tells people and monitoring over HTTP: /metrics, /healthz, /readyz.
-#ifndef FRACTOS_DAEMON_STATUS_SERVER_H_
-#define FRACTOS_DAEMON_STATUS_SERVER_H_
+// What a process tells people and monitoring over HTTP: /metrics, /healthz, /readyz.
+#ifndef FRACTOS_LIB_RUNTIME_STATUS_SERVER_H_
+#define FRACTOS_LIB_RUNTIME_STATUS_SERVER_H_
 
 #include <functional>
 #include <memory>
@@ -14,10 +14,11 @@ namespace fractos {
 // A small HTTP server on threads of its own. It answers GET alone, and one request a connection.
 class StatusServer {
  public:
+  // Those that are null are not found. The last two say why not, and nothing when all is well.
   struct Pages {
-    std::function<std::string()> metrics;        // Prometheus' text format
-    std::function<bool()> healthy;               // may block for a second
-    std::function<std::string()> not_ready_for;  // empty: ready
+    std::function<std::string()> metrics;          // Prometheus' text format
+    std::function<std::string()> not_healthy_for;  // may block for a second
+    std::function<std::string()> not_ready_for;
   };
 
   // Listens at "host:port", "[::1]:port" or ":port" (all addresses); port 0 is any. InvalidArgument
@@ -37,4 +38,4 @@ class StatusServer {
 
 }  // namespace fractos
 
-#endif  // FRACTOS_DAEMON_STATUS_SERVER_H_
+#endif  // FRACTOS_LIB_RUNTIME_STATUS_SERVER_H_

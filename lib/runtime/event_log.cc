@@ -1,4 +1,4 @@
-#include "daemon/event_log.h"
+#include "lib/runtime/event_log.h"
 
 #include <unistd.h>
 
@@ -28,7 +28,7 @@ absl::string_view LevelName(EventLog::Level level) {
 }  // namespace
 
 void EventLog::Write(Level level, absl::string_view event, const Fields& fields) const {
-  if (level == Level::kDebug && !verbose_) return;
+  if (level < lowest_) return;
   std::string time = absl::FormatTime("%Y-%m-%dT%H:%M:%E6SZ", absl::FromChrono(clock_->WallNow()),
                                       absl::UTCTimeZone());
   std::string line;

@@ -1,4 +1,4 @@
-#include "daemon/event_log.h"
+#include "lib/runtime/event_log.h"
 
 #include <gtest/gtest.h>
 
@@ -11,9 +11,9 @@ namespace {
 using Level = EventLog::Level;
 
 // What a log of `format` writes of one event with a field that could break out of its line.
-std::string Written(EventLog::Format format, Level level, bool verbose = false) {
+std::string Written(EventLog::Format format, Level level, Level lowest = Level::kInfo) {
   FakeClock clock;
-  const EventLog log("default/a-0", format, verbose, &clock);
+  const EventLog log("default/a-0", format, lowest, &clock);
   testing::internal::CaptureStderr();
   log.Write(level, "step failed", {{"message", "it's line one\nline \"two\"\xff"}});
   return testing::internal::GetCapturedStderr();
@@ -44,7 +44,9 @@ TEST(EventLogTest, AsTextItIsOneLineToo) {
 
 TEST(EventLogTest, TellsDetailsOnlyWhenAsked) {
   EXPECT_EQ(Written(EventLog::Format::kText, Level::kDebug), "");
-  EXPECT_NE(Written(EventLog::Format::kText, Level::kDebug, /*verbose=*/true), "");
+  EXPECT_EQ(Written(EventLog::Format::kText, Level::kInfo, Level::kWarning), "");
+  EXPECT_NE(Written(EventLog::Format::kText, Level::kWarning, Level::kWarning), "");
+  EXPECT_NE(Written(EventLog::Format::kText, Level::kDebug, Level::kDebug), "");
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "daemon/status_server.h"
+#include "lib/runtime/status_server.h"
 
 #include <httplib.h>
 #include <sys/socket.h>
@@ -56,19 +56,13 @@ class StatusServer::Impl {
     server_.set_write_timeout(kTimeoutSeconds);
     server_.set_keep_alive_max_count(1);
     server_.set_payload_max_length(0);
-    server_.Get("/metrics", [this](const httplib::Request&, httplib::Response& response) {
-      response.set_content(pages_.metrics(), "text/plain; version=0.0.4; charset=utf-8");
-    });
-    server_.Get("/healthz", [this](const httplib::Request&, httplib::Response& response) {
-      bool healthy = pages_.healthy();
-      response.status = healthy ? 200 : 503;
-      response.set_content(healthy ? "ok\n" : "the event loop does not answer\n", "text/plain");
-    });
-    server_.Get("/readyz", [this](const httplib::Request&, httplib::Response& response) {
-      std::string missing = pages_.not_ready_for();
-      response.status = missing.empty() ? 200 : 503;
-      response.set_content(missing.empty() ? "ok\n" : missing + "\n", "text/plain");
-    });
+    if (pages_.metrics != nullptr) {
+      server_.Get("/metrics", [this](const httplib::Request&, httplib::Response& response) {
+        response.set_content(pages_.metrics(), "text/plain; version=0.0.4; charset=utf-8");
+      });
+    }
+    ServeCheck("/healthz", pages_.not_healthy_for);
+    ServeCheck("/readyz", pages_.not_ready_for);
   }
 
   ~Impl() {
@@ -95,6 +89,15 @@ class StatusServer::Impl {
   const std::string& address() const { return address_; }
 
  private:
+  void ServeCheck(const char* path, const std::function<std::string()>& why_not) {
+    if (why_not == nullptr) return;
+    server_.Get(path, [&why_not](const httplib::Request&, httplib::Response& response) {
+      const std::string why = why_not();
+      response.status = why.empty() ? 200 : 503;
+      response.set_content(why.empty() ? "ok\n" : why + "\n", "text/plain");
+    });
+  }
+
   const Pages pages_;
   httplib::Server server_;
   std::string address_;

@@ -1,6 +1,6 @@
-// What a daemon tells people: one event a line on stderr, as text or JSON.
-#ifndef FRACTOS_DAEMON_EVENT_LOG_H_
-#define FRACTOS_DAEMON_EVENT_LOG_H_
+// What a process tells people: one event a line on stderr, as text or JSON.
+#ifndef FRACTOS_LIB_RUNTIME_EVENT_LOG_H_
+#define FRACTOS_LIB_RUNTIME_EVENT_LOG_H_
 
 #include <string>
 #include <utility>
@@ -18,20 +18,20 @@ class EventLog {
   enum class Level { kDebug, kInfo, kWarning, kError };
   using Fields = std::vector<std::pair<absl::string_view, std::string>>;
 
-  // `source` is named in every line. Debug events are dropped unless `verbose`.
-  EventLog(std::string source, Format format, bool verbose, const Clock* clock)
-      : source_(std::move(source)), format_(format), verbose_(verbose), clock_(clock) {}
+  // `source` is named in every line. Events below `lowest` are dropped.
+  EventLog(std::string source, Format format, Level lowest, const Clock* clock)
+      : source_(std::move(source)), format_(format), lowest_(lowest), clock_(clock) {}
 
-  bool verbose() const { return verbose_; }
+  bool verbose() const { return lowest_ == Level::kDebug; }
   void Write(Level level, absl::string_view event, const Fields& fields = {}) const;
 
  private:
   const std::string source_;
   const Format format_;
-  const bool verbose_;
+  const Level lowest_;
   const Clock* const clock_;
 };
 
 }  // namespace fractos
 
-#endif  // FRACTOS_DAEMON_EVENT_LOG_H_
+#endif  // FRACTOS_LIB_RUNTIME_EVENT_LOG_H_
