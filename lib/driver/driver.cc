@@ -72,10 +72,14 @@ class Driver::Impl final : public LinkObserver {
         random_(random),
         self_{Address::Driver(options_.name), random->NewId<BootId>()},
         memory_(self_, options_.memory_quota_bytes, random),
-        links_(loop, PeerInfo{self_, 0, "", options_.memory_socket}, this, LinkOptionsOf(options_)),
-        writer_([this] { WriteRecords(); }) {}
+        links_(loop, PeerInfo{self_, 0, "", options_.memory_socket}, this,
+               LinkOptionsOf(options_)) {
+    for (size_t i = 0; i < options_.record_writers; ++i) {
+      writers_.emplace_back([this] { WriteRecords(); });
+    }
+  }
 
-  ~Impl() override { StopWriter(); }
+  ~Impl() override { StopWriters(); }
 
   absl::Status ServeMemory() {
     if (options_.memory_socket.empty()) return absl::OkStatus();
@@ -89,14 +93,30 @@ class Driver::Impl final : public LinkObserver {
   void Learn(const std::vector<ClusterView>& clusters) {
     for (const ClusterView& view : clusters) {
       links_.Learn(view);
+      size_t before = 0;
       {
         const absl::MutexLock lock(&mutex_);
-        clusters_[view.cluster] = view;
+        ClusterView& known = clusters_[view.cluster];
+        before = known.endpoints.size();
+        known = view;
       }
+      Disconnect(view.cluster, view.endpoints.size(), before);
       for (uint32_t replica = 0; replica < view.endpoints.size(); ++replica) {
         links_.Connect({view.cluster, replica});
       }
     }
+  }
+
+  void Unlearn(const std::string& cluster) {
+    size_t replicas = 0;
+    {
+      const absl::MutexLock lock(&mutex_);
+      const auto found = clusters_.find(cluster);
+      if (found == clusters_.end()) return;
+      replicas = found->second.endpoints.size();
+      clusters_.erase(found);
+    }
+    Disconnect(cluster, 0, replicas);
   }
 
   std::vector<ClusterView> clusters() const {
@@ -186,6 +206,23 @@ class Driver::Impl final : public LinkObserver {
     runs_.erase(found);
   }
 
+  void Abandon(const RunId& id) {
+    {
+      const LinkTable::Batch batch(&links_);
+      const absl::MutexLock lock(&mutex_);
+      const auto found = runs_.find(id);
+      if (found == runs_.end()) return;
+      for (const std::string& cluster : found->second.needs) {
+        const auto view = clusters_.find(cluster);
+        const size_t replicas = view == clusters_.end() ? 0 : view->second.endpoints.size();
+        for (uint32_t replica = 0; replica < replicas; ++replica) {
+          links_.Send({cluster, replica}, End{id});
+        }
+      }
+    }
+    Forget(id);
+  }
+
   std::optional<Duration> SilentFor(const Address& replica) const {
     return links_.SilentFor(replica);
   }
@@ -193,7 +230,7 @@ class Driver::Impl final : public LinkObserver {
   LinkTable::Stats link_stats() const { return links_.stats(); }
 
   void Shutdown(Duration grace) {
-    StopWriter();
+    StopWriters();
     {
       const absl::MutexLock lock(&mutex_);
       for (auto& [id, run] : runs_) {
@@ -410,7 +447,16 @@ class Driver::Impl final : public LinkObserver {
     return value;
   }
 
-  // The writer's thread.
+  // Lets go of the replicas from `begin` to before `end`.
+  void Disconnect(const std::string& cluster, size_t begin, size_t end) {
+    for (size_t replica = begin; replica < end; ++replica) {
+      const Address address{cluster, static_cast<uint32_t>(replica)};
+      links_.Disconnect(address);
+      OnPeerLost(address);
+    }
+  }
+
+  // Each writer's thread.
   void WriteRecords() {
     while (true) {
       PendingWrite write;
@@ -439,12 +485,14 @@ class Driver::Impl final : public LinkObserver {
     }
   }
 
-  void StopWriter() {
+  void StopWriters() {
     {
       const absl::MutexLock lock(&mutex_);
       stopping_ = true;
     }
-    if (writer_.joinable()) writer_.join();
+    for (std::thread& writer : writers_) {
+      if (writer.joinable()) writer.join();
+    }
   }
 
   EventLoop* const loop_;
@@ -464,7 +512,7 @@ class Driver::Impl final : public LinkObserver {
   MemoryStore memory_;
   std::unique_ptr<MemoryServer> memory_server_;
   LinkTable links_;
-  std::thread writer_;
+  std::vector<std::thread> writers_;
   // Last, so that its threads, which use all of the above, end first.
   MemoryClient memory_client_;
 };
@@ -481,6 +529,7 @@ Driver::Driver(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Driver::~Driver() = default;
 
 void Driver::Learn(const std::vector<ClusterView>& clusters) { impl_->Learn(clusters); }
+void Driver::Unlearn(const std::string& cluster) { impl_->Unlearn(cluster); }
 std::vector<ClusterView> Driver::clusters() const { return impl_->clusters(); }
 std::vector<PeerInfo> Driver::peers() const { return impl_->peers(); }
 
@@ -495,6 +544,7 @@ absl::StatusOr<RunSnapshot> Driver::Snapshot(const RunId& run) const {
 
 void Driver::Cancel(const RunId& run) { impl_->Cancel(run); }
 void Driver::Forget(const RunId& run) { impl_->Forget(run); }
+void Driver::Abandon(const RunId& run) { impl_->Abandon(run); }
 std::optional<Duration> Driver::SilentFor(const Address& replica) const {
   return impl_->SilentFor(replica);
 }

@@ -37,8 +37,8 @@ struct RunSnapshot {
 
 // Drives any number of runs over one set of Links. Thread-safe. Each run is a RunCore, stepped by
 // whichever thread has an event for it, under one lock; what it asks for is carried out in its
-// order. Records are written by one thread of the driver's own, for fsync must not hold up the
-// event loop. The driver keeps a Link to every replica of every cluster it has learned of: a
+// order. Records are written by threads of the driver's own, for fsync must not hold up the event
+// loop. The driver keeps a Link to every replica of every cluster it has learned of: a
 // replica that comes to lead says so by itself.
 class Driver {
  public:
@@ -49,16 +49,21 @@ class Driver {
     // except with values small enough to travel inline.
     std::string memory_socket;
     uint64_t memory_quota_bytes = uint64_t{4} << 30;
+    // Records written at a time, each of another run. With more than one the store is called from
+    // several threads.
+    size_t record_writers = 1;
     Duration hold_window = kHoldWindow;
     // Not 0: asks every replica for a sign of life this often, for SilentFor.
     Duration ping_interval{};
-    // Called on the event loop's thread when a replica says something of itself, or is lost.
+    // Called when a replica says something of itself, or is lost: on the event loop's thread, or
+    // within Learn and Unlearn.
     std::function<void(const PeerInfo&)> on_peer;
     std::function<void(const Address&)> on_peer_lost;
   };
 
   // Everything given here outlives the driver; `random` must be unpredictable and thread-safe. The
-  // store is called from one thread at a time. Fails when the memory socket cannot be served.
+  // store is called for one record of a run at a time. Fails when the memory socket cannot be
+  // served.
   static absl::StatusOr<std::unique_ptr<Driver>> Create(EventLoop* loop, Options options,
                                                         RecordStore* store, const Clock* clock,
                                                         Random* random);
@@ -68,8 +73,11 @@ class Driver {
   Driver(const Driver&) = delete;
   Driver& operator=(const Driver&) = delete;
 
-  // Connects to every replica of these clusters, and keeps doing so.
+  // Connects to every replica of these clusters, and keeps doing so. Lets go of replicas that a
+  // cluster had when it was learned before and has no longer.
   void Learn(const std::vector<ClusterView>& clusters);
+  // The cluster is gone for good. Runs that need it end at their deadline.
+  void Unlearn(const std::string& cluster);
   // What was learned, with the leaders as they said last.
   std::vector<ClusterView> clusters() const;
   std::vector<PeerInfo> peers() const;
@@ -87,6 +95,9 @@ class Driver {
   void Cancel(const RunId& run);
   // Lets go of a run, and of the values kept for it. One that has not ended stays resumable.
   void Forget(const RunId& run);
+  // Nobody wants the run any more, and there is no record to say so in: tells every daemon that may
+  // hold part of it, and forgets it.
+  void Abandon(const RunId& run);
 
   // How long a linked replica has given no sign of life; none when it is not linked, or nobody asks
   // it for one.

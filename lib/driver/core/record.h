@@ -35,6 +35,11 @@ struct RunRecord {
   // Set with the end: under which path each output stands in `steps`. A sink that refined has its
   // value under a path that only the refinement's bytes could tell.
   std::map<std::string, StepPath> outputs;
+  // What `steps` moved between processes, and the bytes it would have been with every result going
+  // through the driver. Filled in when the record is written, for stores that show it to people;
+  // not read back.
+  Transfer transfer;
+  uint64_t centralized_bytes = 0;
 };
 
 bool IsEnd(RunPhase phase);
@@ -44,7 +49,8 @@ absl::string_view RunPhaseName(RunPhase phase);
 std::string EncodeRecord(const RunRecord& record);
 absl::StatusOr<RunRecord> DecodeRecord(absl::string_view text);
 
-// Keeps records. Implementations block, and are called from one thread.
+// Keeps records. Implementations block. Unless one says that it is thread-safe, it is called from
+// one thread (Driver::Options::record_writers).
 class RecordStore {
  public:
   struct Versioned {

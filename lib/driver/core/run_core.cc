@@ -175,6 +175,8 @@ void RunCore::Impl::WriteBy(Time due) { write_due_ = std::min(write_due_, due); 
 // The record never holds bytes, save those of the outputs.
 RunRecord RunCore::Impl::Storable() const {
   RunRecord record = record_;
+  record.transfer = transfer();
+  record.centralized_bytes = centralized_bytes();
   uint64_t inline_bytes = 0;
   for (auto& [path, result] : record.steps) {
     if (!result->value.IsInline()) continue;

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -14,6 +15,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
 #include "lib/driver/memory_record_store.h"
 #include "lib/link/link_table.h"
@@ -97,6 +99,70 @@ TEST(DriverTest, ADaemonThatSpeaksOfAnUnknownRunIsToldToForgetIt) {
     EXPECT_EQ(std::get<End>(answers[1]).run, asked);
   }
   std::filesystem::remove_all(folder);
+}
+
+// A driver and one daemon to drive, which must be linked before anything is expected of it.
+class DrivenTest : public ::testing::Test {
+ protected:
+  DrivenTest() {
+    EXPECT_NE(::mkdtemp(folder_.data()), nullptr);
+    endpoint_ = "unix:" + folder_ + "/peer";
+    peer_.emplace(&loop_, endpoint_);
+    Driver::Options options;
+    options.name = "test";
+    options.record_writers = 2;
+    options.on_peer_lost = [this](const Address&) {
+      if (!lost_.HasBeenNotified()) lost_.Notify();
+    };
+    driver_ = Driver::Create(&loop_, options, &store_, &clock_, &random_).value();
+    thread_ = std::thread([this] { loop_.Run(); });
+    driver_->Learn({{"default/a", {endpoint_}, 0, 0}});
+  }
+  ~DrivenTest() override {
+    loop_.Stop();
+    thread_.join();
+    std::filesystem::remove_all(folder_);
+  }
+
+  std::string folder_ = "/tmp/fractos-driver-XXXXXX";
+  std::string endpoint_;
+  EventLoop loop_;
+  SystemClock clock_;
+  SystemRandom random_;
+  MemoryRecordStore store_;
+  absl::Notification lost_;
+  std::optional<Peer> peer_;
+  std::unique_ptr<Driver> driver_;
+  std::thread thread_;
+};
+
+// promise: O-36
+TEST_F(DrivenTest, TheDaemonsOfAnAbandonedRunAreToldToForgetIt) {
+  Plan plan;
+  plan.steps = {NewStep("one")};
+  plan.clusters = {"default/a"};
+  plan.deadline = std::chrono::seconds(60);
+  RunRecord record;
+  record.run = NamedId<RunId>("deleted");
+  peer_->Tell(Accepted{{record.run, "one", ResultId()}, 1});  // once the Link is there
+  ASSERT_TRUE(driver_->Start(plan, record, 0, nullptr).ok());
+  driver_->Abandon(record.run);
+  const std::vector<Message> messages = peer_->WaitForMessages(1);
+  ASSERT_FALSE(messages.empty());
+  ASSERT_TRUE(std::holds_alternative<End>(messages.back())) << DebugString(messages.back());
+  EXPECT_EQ(std::get<End>(messages.back()).run, record.run);
+  EXPECT_TRUE(absl::IsNotFound(driver_->Snapshot(record.run).status()));
+}
+
+TEST_F(DrivenTest, LetsGoOfReplicasThatThereAreNoLonger) {
+  peer_->Tell(FetchRedrive{NamedId<RunId>("unknown")});
+  ASSERT_EQ(peer_->WaitForMessages(1).size(), 1u);
+  EXPECT_EQ(driver_->peers().size(), 1u);
+  driver_->Learn({{"default/a", {}, 0, 0}});
+  EXPECT_TRUE(lost_.WaitForNotificationWithTimeout(absl::Seconds(10)));
+  EXPECT_TRUE(driver_->peers().empty());
+  driver_->Unlearn("default/a");
+  EXPECT_TRUE(driver_->clusters().empty());
 }
 
 }  // namespace
