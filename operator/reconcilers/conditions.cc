@@ -1,0 +1,78 @@
+#include "operator/reconcilers/conditions.h"
+
+#include "absl/strings/ascii.h"
+#include "absl/time/time.h"
+
+namespace fractos {
+namespace {
+
+constexpr size_t kMaxReason = 256;
+constexpr size_t kMaxMessage = 4096;
+
+bool IsReason(absl::string_view reason) {
+  if (reason.empty() || reason.size() > kMaxReason || !absl::ascii_isalpha(reason.front())) {
+    return false;
+  }
+  for (const char c : reason) {
+    if (!absl::ascii_isalnum(c)) return false;
+  }
+  return true;
+}
+
+// Not in the middle of a character.
+std::string Cut(const std::string& text) {
+  if (text.size() <= kMaxMessage) return text;
+  size_t end = kMaxMessage;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
+  return text.substr(0, end);
+}
+
+}  // namespace
+
+void SetCondition(kube::Json* conditions, const Condition& condition, int64_t generation,
+                  WallTime now) {
+  if (!conditions->is_array()) *conditions = kube::Json::array();
+  kube::Json next = {{"type", condition.type},
+                     {"status", condition.status},
+                     {"observedGeneration", generation},
+                     {"lastTransitionTime", FormatTimestamp(now)},
+                     {"reason", IsReason(condition.reason) ? condition.reason : "Unknown"},
+                     {"message", Cut(condition.message)}};
+  for (kube::Json& each : *conditions) {
+    if (kube::StringMember(each, "type") != condition.type) continue;
+    const std::string& since = kube::StringMember(each, "lastTransitionTime");
+    if (kube::StringMember(each, "status") == condition.status && !since.empty()) {
+      next["lastTransitionTime"] = since;
+    }
+    each = std::move(next);
+    return;
+  }
+  conditions->push_back(std::move(next));
+}
+
+const kube::Json& FindCondition(const kube::Json& status, absl::string_view type) {
+  static const kube::Json& none = *new kube::Json();
+  const kube::Json& conditions = kube::Member(status, "conditions");
+  if (!conditions.is_array()) return none;
+  for (const kube::Json& each : conditions) {
+    if (kube::StringMember(each, "type") == type) return each;
+  }
+  return none;
+}
+
+bool IsTrue(const kube::Json& status, absl::string_view type) {
+  return kube::StringMember(FindCondition(status, type), "status") == "True";
+}
+
+std::string FormatTimestamp(WallTime time) {
+  return absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", absl::FromChrono(time), absl::UTCTimeZone());
+}
+
+WallTime ParseTimestamp(absl::string_view text) {
+  absl::Time time = absl::UnixEpoch();
+  std::string error;
+  if (!absl::ParseTime(absl::RFC3339_full, text, &time, &error)) return WallTime();
+  return absl::ToChronoTime(time);
+}
+
+}  // namespace fractos

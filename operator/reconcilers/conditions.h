@@ -1,0 +1,38 @@
+// metav1.Condition: what `kubectl wait` waits for. Semantics: apimachinery meta.SetStatusCondition.
+#ifndef FRACTOS_OPERATOR_RECONCILERS_CONDITIONS_H_
+#define FRACTOS_OPERATOR_RECONCILERS_CONDITIONS_H_
+
+#include <cstdint>
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "lib/base/clock.h"
+#include "lib/kube/object.h"
+
+namespace fractos {
+
+struct Condition {
+  std::string type;
+  std::string status;  // "True", "False" or "Unknown"
+  std::string reason;  // one CamelCase word
+  std::string message;
+};
+
+// Puts the condition into `conditions`, a JSON list, in place of the one of its type. Its
+// lastTransitionTime is `now` only when the status is another than before. What the API server
+// would refuse is made fit: a reason that is no CamelCase word becomes "Unknown", long messages are
+// cut.
+void SetCondition(kube::Json* conditions, const Condition& condition, int64_t generation,
+                  WallTime now);
+
+// The condition of that type in an object's status; null JSON when there is none.
+const kube::Json& FindCondition(const kube::Json& status, absl::string_view type);
+bool IsTrue(const kube::Json& status, absl::string_view type);
+
+// RFC 3339 in whole seconds, and back; the epoch when `text` is none.
+std::string FormatTimestamp(WallTime time);
+WallTime ParseTimestamp(absl::string_view text);
+
+}  // namespace fractos
+
+#endif  // FRACTOS_OPERATOR_RECONCILERS_CONDITIONS_H_

@@ -1,0 +1,40 @@
+#include "operator/reconcilers/conditions.h"
+
+#include <gtest/gtest.h>
+
+namespace fractos {
+namespace {
+
+using std::chrono::seconds;
+
+// promise: O-10
+TEST(ConditionsTest, TheTimeIsThatOfTheLastChangeOfStatus) {
+  const WallTime start = ParseTimestamp("2026-01-01T00:00:00Z");
+  kube::Json conditions;
+  SetCondition(&conditions, {"Ready", "False", "NoLeader", "none leads"}, 1, start);
+  SetCondition(&conditions, {"Ready", "False", "NoReplica", "none is there"}, 2,
+               start + seconds(5));
+  ASSERT_EQ(conditions.size(), 1u);
+  EXPECT_EQ(conditions[0]["lastTransitionTime"], "2026-01-01T00:00:00Z");
+  EXPECT_EQ(conditions[0]["reason"], "NoReplica");
+  EXPECT_EQ(conditions[0]["observedGeneration"], 2);
+  SetCondition(&conditions, {"Ready", "True", "Leading", "0 leads"}, 2, start + seconds(9));
+  EXPECT_EQ(conditions[0]["lastTransitionTime"], "2026-01-01T00:00:09Z");
+}
+
+TEST(ConditionsTest, WhatTheApiServerWouldRefuseIsMadeFit) {
+  kube::Json conditions;
+  SetCondition(&conditions, {"Succeeded", "False", "not a word", std::string(5000, 'x')}, 1,
+               WallTime());
+  EXPECT_EQ(conditions[0]["reason"], "Unknown");
+  EXPECT_EQ(conditions[0]["message"].get<std::string>().size(), 4096u);
+}
+
+TEST(ConditionsTest, TimesAreReadBack) {
+  const WallTime time = WallTime(seconds(1'700'000'000));
+  EXPECT_EQ(ParseTimestamp(FormatTimestamp(time)), time);
+  EXPECT_EQ(ParseTimestamp("yesterday"), WallTime());
+}
+
+}  // namespace
+}  // namespace fractos

@@ -1,0 +1,193 @@
+#include "operator/reconcilers/device_cluster_objects.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+
+#include "absl/strings/str_cat.h"
+#include "operator/reconcilers/names.h"
+
+namespace fractos {
+namespace {
+
+using kube::Json;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::Not;
+
+const Images kImages{"r/daemon:1", "r/adaptor:1", "r/cnn:1"};
+
+kube::Object Cluster(Json spec) {
+  kube::Object cluster("fractos.dev/v1alpha1", "DeviceCluster", "ns", "storage");
+  cluster.mutable_metadata()["uid"] = "u-1";
+  cluster.mutable_metadata()["generation"] = 4;
+  cluster.mutable_spec() = std::move(spec);
+  return cluster;
+}
+
+DeviceClusterSpec Read(Json spec) {
+  return ReadDeviceClusterSpec(Cluster(std::move(spec))).value();
+}
+
+Json Small() { return {{"adaptor", {{"command", {"fractos-adaptor", "storage"}}}}}; }
+
+Json Full() {
+  return Json::parse(R"json({
+    "replicas": 3,
+    "adaptor": {"command": ["fractos-adaptor", "storage", "$(HOME)"], "options": {"root": "/data"},
+                "env": [{"name": "A", "value": "b"}],
+                "volumeMounts": [{"name": "models", "mountPath": "/models"}]},
+    "leaderElection": {"leaseDurationSeconds": 9, "renewDeadlineSeconds": 6, "retryPeriodSeconds": 2},
+    "maxInFlight": 8,
+    "volume": {"claimTemplate": {"accessModes": ["ReadWriteMany"],
+                                 "resources": {"requests": {"storage": "1Gi"}}}},
+    "template": {"metadata": {"labels": {"team": "x"}, "annotations": {"note": "y"}},
+                 "resources": {"limits": {"cpu": "1"}},
+                 "nodeSelector": {"disk": "ssd"},
+                 "tolerations": [{"key": "node.kubernetes.io/unreachable", "operator": "Exists",
+                                  "effect": "NoExecute", "tolerationSeconds": 300}],
+                 "imagePullSecrets": [{"name": "pull"}],
+                 "volumes": [{"name": "models", "configMap": {"name": "m"}}]}})json");
+}
+
+std::string ReadGolden(const std::string& name) {
+  std::ifstream in(
+      absl::StrCat(FRACTOS_SOURCE_DIR, "/tests/unit/operator/reconcilers/golden/", name));
+  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+}
+
+const kube::Object& Find(const std::vector<DesiredObject>& objects, const std::string& kind) {
+  static const kube::Object none;
+  for (const DesiredObject& each : objects) {
+    if (each.object.kind() == kind) return each.object;
+  }
+  ADD_FAILURE() << "no " << kind;
+  return none;
+}
+
+std::vector<std::string> Kinds(const std::vector<DesiredObject>& objects) {
+  std::vector<std::string> kinds;
+  for (const DesiredObject& each : objects) kinds.push_back(each.object.kind());
+  return kinds;
+}
+
+// The whole of what is made of two DeviceClusters, so that every change of it is seen in review.
+// FRACTOS_UPDATE_GOLDEN=1 writes the files.
+// promise: O-11
+TEST(DeviceClusterObjectsTest, AreAsTheGoldenFilesHaveThem) {
+  for (const auto& [name, spec] : {std::pair("small", Small()), std::pair("full", Full())}) {
+    SCOPED_TRACE(name);
+    const DeviceClusterSpec read = Read(spec);
+    Json list = Json::array();
+    for (const DesiredObject& each : BuildObjects(read, kImages, read.replicas)) {
+      list.push_back(each.object.json());
+    }
+    list.push_back(BuildLease(read).object.json());
+    if (const auto claim = BuildClaim(read); claim.has_value()) {
+      list.push_back(claim->object.json());
+    }
+    std::string text = list.dump(1) + "\n";
+    const std::string version = FRACTOS_VERSION;
+    for (size_t at = text.find(version); at != std::string::npos; at = text.find(version, at)) {
+      text.replace(at, version.size(), "VERSION");
+    }
+    const std::string file = absl::StrCat(name, ".json");
+    if (std::getenv("FRACTOS_UPDATE_GOLDEN") != nullptr) {
+      std::ofstream(
+          absl::StrCat(FRACTOS_SOURCE_DIR, "/tests/unit/operator/reconcilers/golden/", file))
+          << text;
+    }
+    EXPECT_EQ(text, ReadGolden(file));
+  }
+}
+
+// promise: O-11
+TEST(DeviceClusterObjectsTest, AllBelongToTheClusterSaveTheClaim) {
+  const DeviceClusterSpec spec = Read(Full());
+  for (const DesiredObject& each : BuildObjects(spec, kImages, 3)) {
+    SCOPED_TRACE(each.object.kind());
+    ASSERT_TRUE(each.object.controller_of().has_value());
+    EXPECT_EQ(each.object.controller_of()->uid, "u-1");
+    EXPECT_EQ(each.object.label(kManagedByLabel), "fractos-operator");
+    EXPECT_EQ(each.object.label(kClusterLabel), "storage");
+  }
+  EXPECT_TRUE(BuildLease(spec).object.controller_of().has_value());
+  EXPECT_FALSE(BuildClaim(spec)->object.controller_of().has_value()) << "its data outlives it";
+}
+
+TEST(DeviceClusterObjectsTest, OneReplicaHasNoBudget) {
+  EXPECT_THAT(Kinds(BuildObjects(Read(Small()), kImages, 1)), Not(Contains("PodDisruptionBudget")));
+  EXPECT_THAT(Kinds(BuildObjects(Read(Full()), kImages, 3)), Contains("PodDisruptionBudget"));
+  EXPECT_EQ(Kinds(BuildObjects(Read(Full()), kImages, 3)).back(), "StatefulSet");
+}
+
+// promise: O-13
+TEST(DeviceClusterObjectsTest, TheDaemonMayDoLittleAndTheAdaptorNothing) {
+  const std::vector<DesiredObject> objects = BuildObjects(Read(Full()), kImages, 3);
+  for (const Json& rule : Find(objects, "Role").json()["rules"]) {
+    EXPECT_THAT(rule["resourceNames"], ElementsAre("storage"));
+    for (const Json& verb : rule["verbs"]) EXPECT_NE(verb, "*");
+  }
+  const Json& pod = Find(objects, "StatefulSet").spec()["template"]["spec"];
+  EXPECT_EQ(pod["automountServiceAccountToken"], false);
+  for (const Json& container : pod["containers"]) {
+    bool has_token = false;
+    for (const Json& mount : container["volumeMounts"]) {
+      has_token = has_token || mount["name"] == "fractos-token";
+    }
+    EXPECT_EQ(has_token, container["name"] == "daemon");
+  }
+}
+
+// promise: O-13
+TEST(DeviceClusterObjectsTest, PodsFitPodSecurityRestricted) {
+  const Json pod = BuildPodTemplate(Read(Full()), kImages)["spec"];
+  EXPECT_EQ(pod["securityContext"]["runAsNonRoot"], true);
+  EXPECT_EQ(pod["securityContext"]["seccompProfile"]["type"], "RuntimeDefault");
+  ASSERT_EQ(pod["containers"].size(), 2u);
+  for (const Json& container : pod["containers"]) {
+    const Json& context = container["securityContext"];
+    EXPECT_EQ(context["allowPrivilegeEscalation"], false);
+    EXPECT_EQ(context["readOnlyRootFilesystem"], true);
+    EXPECT_EQ(context["runAsNonRoot"], true);
+    EXPECT_EQ(context["capabilities"]["drop"], Json::array({"ALL"}));
+  }
+}
+
+TEST(DeviceClusterObjectsTest, TheImageIsGivenOrTheReleases) {
+  const auto image = [](Json adaptor) {
+    const Json pod = BuildPodTemplate(Read({{"adaptor", std::move(adaptor)}}), kImages)["spec"];
+    return pod["containers"][1]["image"].get<std::string>();
+  };
+  EXPECT_EQ(image({{"command", {"fractos-adaptor", "storage"}}}), "r/adaptor:1");
+  EXPECT_EQ(image({{"command", {"fractos-adaptor", "cnn"}}}), "r/cnn:1");
+  EXPECT_EQ(image({{"command", {"mine", "cnn"}}, {"image", "me/mine"}}), "me/mine");
+}
+
+// promise: O-22
+TEST(DeviceClusterObjectsTest, DeadNodesAreBorneForThirtySecondsUnlessToldOtherwise) {
+  const Json pod = BuildPodTemplate(Read(Full()), kImages)["spec"];
+  ASSERT_EQ(pod["tolerations"].size(), 2u);
+  EXPECT_EQ(pod["tolerations"][0]["tolerationSeconds"], 300);
+  EXPECT_EQ(pod["tolerations"][1]["key"], "node.kubernetes.io/not-ready");
+  EXPECT_EQ(pod["tolerations"][1]["tolerationSeconds"], 30);
+}
+
+TEST(DeviceClusterObjectsTest, WhatCannotDoWithoutIsNamed) {
+  EXPECT_EQ(ReadDeviceClusterSpec(Cluster({{"adaptor", Json::object()}})).status().message(),
+            "spec.adaptor.command: must name a program");
+  Json many = Small();
+  many["replicas"] = 65;
+  EXPECT_FALSE(ReadDeviceClusterSpec(Cluster(many)).ok());
+}
+
+TEST(DeviceClusterObjectsTest, ReplicasAreReachedByTheNamesOfTheirPods) {
+  EXPECT_THAT(ViewOf(Read(Full()), 2).endpoints,
+              ElementsAre("storage-0.storage.ns.svc:7447", "storage-1.storage.ns.svc:7447"));
+}
+
+}  // namespace
+}  // namespace fractos

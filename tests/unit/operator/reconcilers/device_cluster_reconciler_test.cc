@@ -1,0 +1,323 @@
+#include "operator/reconcilers/device_cluster_reconciler.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "absl/strings/str_cat.h"
+#include "lib/kube/errors.h"
+#include "lib/kube/lease_lock.h"
+#include "operator/reconcilers/conditions.h"
+#include "operator/reconcilers/names.h"
+#include "tests/unit/operator/world.h"
+
+namespace fractos {
+namespace {
+
+using kube::Json;
+using std::chrono::seconds;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+class FakeLinks final : public ClusterLinks {
+ public:
+  void Learn(const ClusterView& cluster) override { learned[cluster.cluster] = cluster; }
+  void Unlearn(const std::string& cluster) override { learned.erase(cluster); }
+  std::map<std::string, ClusterView> learned;
+};
+
+class DeviceClusterReconcilerTest : public ::testing::Test {
+ protected:
+  DeviceClusterReconcilerTest() {
+    DeviceClusterReconciler::Options options;
+    options.client = &world_.client;
+    options.clock = &world_.time;
+    options.directory = &directory_;
+    options.images = {"daemon", "adaptor", "cnn"};
+    reconciler_ = std::make_unique<DeviceClusterReconciler>(options, world_.manager.get());
+    world_.Start({kDeviceClusters, kPods, kStatefulSets, kServices, kServiceAccounts, kRoles,
+                  kRoleBindings, kBudgets, kNetworkPolicies, kClaims});
+  }
+
+  kube::Object PutCluster(const std::string& name, int replicas, Json more = Json::object()) {
+    kube::Object cluster("fractos.dev/v1alpha1", "DeviceCluster", "ns", name);
+    cluster.mutable_spec() = {{"replicas", replicas},
+                              {"adaptor", {{"command", {"fractos-adaptor", "storage"}}}}};
+    cluster.mutable_spec().update(more);
+    return world_.Put(kDeviceClusters, cluster);
+  }
+
+  // Reconciles, and lets the caches see what came of it.
+  absl::StatusOr<ctrl::Result> Reconcile(const std::string& name = "storage") {
+    absl::StatusOr<ctrl::Result> result = reconciler_->Reconcile({{"ns", name}}, {});
+    world_.CatchUp(kDeviceClusters, {"ns", name});
+    if (world_.server.Find({kStatefulSets, "ns"}, name).has_value()) {
+      for (const auto& resource : {kServiceAccounts, kRoles, kRoleBindings, kNetworkPolicies}) {
+        world_.CatchUp(resource, {"ns", name + "-daemon"});
+      }
+      world_.CatchUp(kBudgets, {"ns", name + "-daemon"});
+      world_.CatchUp(kServices, {"ns", name});
+      world_.CatchUp(kStatefulSets, {"ns", name});
+    }
+    return result;
+  }
+  void ReconcileOk(const std::string& name = "storage") {
+    const absl::StatusOr<ctrl::Result> result = Reconcile(name);
+    ASSERT_TRUE(result.ok()) << result.status();
+  }
+
+  // The hand of the StatefulSet's controller and the kubelets.
+  void SetRevision(const std::string& name, const std::string& revision) {
+    kube::Object set = *world_.server.Find({kStatefulSets, "ns"}, name);
+    set.mutable_status() = {{"observedGeneration", set.generation()}, {"updateRevision", revision}};
+    world_.Put(kStatefulSets, set);
+  }
+  kube::Object PutPod(const std::string& cluster, int ordinal, const std::string& revision,
+                      bool ready = true) {
+    kube::Object pod("v1", "Pod", "ns", absl::StrCat(cluster, "-", ordinal));
+    pod.SetLabel(kManagedByLabel, "fractos-operator");
+    pod.SetLabel(kClusterLabel, cluster);
+    pod.SetLabel(kRevisionLabel, revision);
+    pod.SetLabel(kVersionLabel, "9");
+    pod.mutable_status()["conditions"] =
+        Json::array({{{"type", "Ready"}, {"status", ready ? "True" : "False"}}});
+    return world_.Put(kPods, pod);
+  }
+  // A replica says that it leads, and what its device is.
+  void Hear(const std::string& cluster, uint32_t replica, uint64_t epoch, bool stateful = false) {
+    directory_.OnPeer({{{"ns/" + cluster, replica}, BootId()},
+                       epoch,
+                       stateful ? R"({"device":"x","stateful":true,"operations":[]})"
+                                : R"({"device":"x","operations":[{"name":"get"}]})",
+                       ""});
+  }
+  bool HasPod(const std::string& name) {
+    return world_.server.Find({kPods, "ns"}, name).has_value();
+  }
+  std::string Condition(const std::string& type, const std::string& name = "storage") {
+    const kube::Object cluster = *world_.server.Find({kDeviceClusters, "ns"}, name);
+    const Json& found = FindCondition(cluster.status(), type);
+    return kube::StringMember(found, "status") + " " + kube::StringMember(found, "reason");
+  }
+
+  FakeLinks links_;
+  DeviceDirectory directory_{&links_};
+  World world_;
+  std::unique_ptr<DeviceClusterReconciler> reconciler_;
+};
+
+// promise: O-11
+TEST_F(DeviceClusterReconcilerTest, AppliesWhatIsNotThereAndThenNothing) {
+  PutCluster("storage", 3);
+  ReconcileOk();
+  for (const auto& [resource, name] :
+       {std::pair(kStatefulSets, "storage"), std::pair(kServices, "storage"),
+        std::pair(kServiceAccounts, "storage-daemon"), std::pair(kRoles, "storage-daemon"),
+        std::pair(kRoleBindings, "storage-daemon"), std::pair(kBudgets, "storage-daemon"),
+        std::pair(kNetworkPolicies, "storage-daemon"), std::pair(kube::kLeases, "storage")}) {
+    EXPECT_TRUE(world_.server.Find({resource, "ns"}, name).has_value()) << resource.resource;
+  }
+  EXPECT_THAT(links_.learned["ns/storage"].endpoints, testing::SizeIs(3));
+  EXPECT_EQ(Condition("Progressing"), "True Applying");
+  const size_t applied = world_.client.count("apply");
+  ReconcileOk();
+  EXPECT_EQ(world_.client.count("apply"), applied);
+  const size_t patched = world_.client.count("patch-status");
+  ReconcileOk();
+  EXPECT_EQ(world_.client.count("patch-status"), patched) << "a status that is no news is not sent";
+}
+
+// promise: O-11
+TEST_F(DeviceClusterReconcilerTest, MendsWhatSomebodyElseChanged) {
+  PutCluster("storage", 1);
+  ReconcileOk();
+  kube::Object set = *world_.server.Find({kStatefulSets, "ns"}, "storage");
+  set.mutable_spec()["replicas"] = 0;
+  world_.Put(kStatefulSets, set);
+  ReconcileOk();
+  EXPECT_EQ(world_.server.Find({kStatefulSets, "ns"}, "storage")->spec()["replicas"], 1);
+}
+
+// promise: O-16
+TEST_F(DeviceClusterReconcilerTest, LeavesAloneWhatIsNotItsOwn) {
+  kube::Object theirs("v1", "Service", "ns", "storage");
+  theirs.mutable_spec()["clusterIP"] = "10.0.0.1";
+  world_.server.Put({kServices, "ns"}, theirs);
+  PutCluster("storage", 1);
+  const absl::StatusOr<ctrl::Result> result = reconciler_->Reconcile({{"ns", "storage"}}, {});
+  EXPECT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(Condition("Accepted"), "False NameTaken");
+  EXPECT_EQ(world_.server.Find({kServices, "ns"}, "storage")->spec()["clusterIP"], "10.0.0.1");
+}
+
+// promise: O-14
+TEST_F(DeviceClusterReconcilerTest, NeverTouchesWhatTheDaemonsWrite) {
+  PutCluster("storage", 1);
+  ReconcileOk();
+  kube::Object led = *world_.server.Find({kDeviceClusters, "ns"}, "storage");
+  led.mutable_status()["leaderEpoch"] = 7;
+  led.mutable_status()["leader"] = {{"pod", "storage-0"}, {"endpoint", "e"}};
+  // The cache does not know yet.
+  world_.server.Put({kDeviceClusters, "ns"}, led);
+  Hear("storage", 0, 7);
+  ReconcileOk();
+  const Json status = world_.server.Find({kDeviceClusters, "ns"}, "storage")->status();
+  EXPECT_EQ(status["leaderEpoch"], 7);
+  EXPECT_EQ(status["leader"]["pod"], "storage-0");
+  EXPECT_EQ(status["operations"][0]["name"], "get");
+  EXPECT_EQ(Condition("Ready"), "True Leading");
+}
+
+// promise: O-20
+TEST_F(DeviceClusterReconcilerTest, RollsOnePodAtATimeAndTheLeaderLast) {
+  PutCluster("storage", 2);
+  ReconcileOk();
+  Hear("storage", 1, 3);
+  PutPod("storage", 0, "old");
+  PutPod("storage", 1, "old");
+  SetRevision("storage", "new");
+  ReconcileOk();
+  EXPECT_FALSE(HasPod("storage-0"));
+  EXPECT_TRUE(HasPod("storage-1"));
+  EXPECT_EQ(Condition("Progressing"), "True RollingUpdate");
+
+  // The cache still has the pod that was deleted: nothing more is deleted on its word.
+  ReconcileOk();
+  EXPECT_TRUE(HasPod("storage-1"));
+
+  PutPod("storage", 0, "new", /*ready=*/false);
+  ReconcileOk();
+  EXPECT_TRUE(HasPod("storage-1"));
+  PutPod("storage", 0, "new");
+  ReconcileOk();
+  EXPECT_FALSE(HasPod("storage-1"));
+  PutPod("storage", 1, "new");
+  ReconcileOk();
+  EXPECT_EQ(Condition("Progressing"), "False Complete");
+}
+
+// promise: O-23
+TEST_F(DeviceClusterReconcilerTest, ManualLeavesThePodsToTheUser) {
+  PutCluster("storage", 1, {{"updatePolicy", "Manual"}});
+  ReconcileOk();
+  PutPod("storage", 0, "old");
+  SetRevision("storage", "new");
+  ReconcileOk();
+  EXPECT_TRUE(HasPod("storage-0"));
+  EXPECT_EQ(Condition("Progressing"), "False Manual");
+}
+
+// promise: O-21
+TEST_F(DeviceClusterReconcilerTest, OneClusterRollsAtATime) {
+  for (const char* name : {"storage", "math"}) {
+    PutCluster(name, 1);
+    ReconcileOk(name);
+    PutPod(name, 0, "old");
+    SetRevision(name, "new");
+  }
+  ReconcileOk("storage");
+  EXPECT_FALSE(HasPod("storage-0"));
+  const absl::StatusOr<ctrl::Result> waits = Reconcile("math");
+  ASSERT_TRUE(waits.ok());
+  EXPECT_EQ(waits->requeue_after, seconds(5));
+  EXPECT_TRUE(HasPod("math-0"));
+  EXPECT_EQ(Condition("Progressing", "math"), "True WaitingForTurn");
+  PutPod("storage", 0, "new");
+  ReconcileOk("storage");
+  ReconcileOk("math");
+  EXPECT_FALSE(HasPod("math-0"));
+}
+
+// promise: O-22
+TEST_F(DeviceClusterReconcilerTest, LetsGoOfAPodOnADeadNodeUnlessItHasAVolume) {
+  PutCluster("storage", 1);
+  PutCluster("kept", 1, {{"volume", {{"claimName", "c"}}}});
+  for (const char* name : {"storage", "kept"}) {
+    ReconcileOk(name);
+    SetRevision(name, "r");
+    kube::Object pod = PutPod(name, 0, "r", /*ready=*/false);
+    pod.AddFinalizer("fractos.dev/test");  // the server would let it go otherwise
+    world_.Put(kPods, pod);
+    kube::FakeClient somebody(&world_.server);
+    ASSERT_TRUE(somebody.Delete({}, {kPods, "ns"}, pod.name(), {}).ok());
+    world_.CatchUp(kPods, pod.key());
+  }
+  const absl::StatusOr<ctrl::Result> early = Reconcile("storage");
+  ASSERT_TRUE(early.ok());
+  EXPECT_GT(early->requeue_after, seconds(10));
+  EXPECT_EQ(world_.client.count("delete"), 0u);
+  world_.time.Advance(seconds(12));
+  ReconcileOk("storage");
+  ASSERT_EQ(world_.client.count("delete"), 1u);
+  EXPECT_EQ(world_.client.calls("delete")[0].name, "storage-0");
+  ReconcileOk("kept");
+  EXPECT_EQ(world_.client.count("delete"), 1u);
+}
+
+// promise: O-15
+TEST_F(DeviceClusterReconcilerTest, ADeviceThatKeepsStateIsLeftOneReplicaWithoutASharedVolume) {
+  PutCluster("storage", 3);
+  ReconcileOk();
+  Hear("storage", 0, 1, /*stateful=*/true);
+  ReconcileOk();
+  EXPECT_EQ(Condition("Accepted"), "False NeedsSharedVolume");
+  EXPECT_EQ(world_.server.Find({kStatefulSets, "ns"}, "storage")->spec()["replicas"], 1);
+  // The next operator has not heard from the device yet, and starts no more replicas meanwhile.
+  directory_.Withdraw("ns/storage");
+  ReconcileOk();
+  EXPECT_EQ(world_.server.Find({kStatefulSets, "ns"}, "storage")->spec()["replicas"], 1);
+}
+
+TEST_F(DeviceClusterReconcilerTest, TheClaimIsMadeOnceAndTheBudgetGoesWithTheReplicas) {
+  const Json volume = Json::parse(
+      R"({"claimTemplate":{"accessModes":["ReadWriteMany"],"resources":{"requests":{"storage":"1Gi"}}}})");
+  PutCluster("storage", 2, {{"volume", volume}});
+  ReconcileOk();
+  world_.CatchUp(kClaims, {"ns", "storage-data"});
+  EXPECT_TRUE(world_.server.Find({kBudgets, "ns"}, "storage-daemon").has_value());
+  PutCluster("storage", 1, {{"volume", volume}});
+  ReconcileOk();
+  EXPECT_FALSE(world_.server.Find({kBudgets, "ns"}, "storage-daemon").has_value());
+  EXPECT_TRUE(world_.server.Find({kClaims, "ns"}, "storage-data").has_value());
+}
+
+// promise: O-17
+TEST_F(DeviceClusterReconcilerTest, ALeaseThatWasDeletedIsMadeAgain) {
+  PutCluster("storage", 1);
+  ReconcileOk();
+  Hear("storage", 0, 1);
+  world_.server.Remove({kube::kLeases, "ns"}, "storage");
+  ReconcileOk();
+  Hear("storage", 0, 0);  // its leader could not renew
+  ReconcileOk();
+  EXPECT_TRUE(world_.server.Find({kube::kLeases, "ns"}, "storage").has_value());
+}
+
+TEST_F(DeviceClusterReconcilerTest, SaysWhatItHasNoRightTo) {
+  PutCluster("storage", 1);
+  world_.client.Inject(
+      Failing("apply", "roles", kube::ForbiddenError(kRoles, "patch", "storage-daemon"), -1));
+  const absl::StatusOr<ctrl::Result> result = reconciler_->Reconcile({{"ns", "storage"}}, {});
+  ASSERT_FALSE(result.ok());
+  EXPECT_THAT(std::string(result.status().message()), HasSubstr("roles"));
+  world_.client.ClearFaults();
+  ReconcileOk();
+}
+
+TEST_F(DeviceClusterReconcilerTest, ADeletedClusterIsForgotten) {
+  PutCluster("storage", 1);
+  ReconcileOk();
+  world_.Remove(kDeviceClusters, {"ns", "storage"});
+  ASSERT_TRUE(reconciler_->Reconcile({{"ns", "storage"}}, {}).ok());
+  EXPECT_TRUE(links_.learned.empty());
+}
+
+TEST_F(DeviceClusterReconcilerTest, ASpecThatMakesNoSenseIsSaid) {
+  kube::Object cluster("fractos.dev/v1alpha1", "DeviceCluster", "ns", "storage");
+  cluster.mutable_spec() = {{"adaptor", {{"command", Json::array()}}}};
+  world_.Put(kDeviceClusters, cluster);
+  ReconcileOk();
+  EXPECT_EQ(Condition("Accepted"), "False InvalidSpec");
+}
+
+}  // namespace
+}  // namespace fractos
