@@ -1,0 +1,78 @@
+// Keeps runs' records in the status of their TaskGraphs.
+#ifndef FRACTOS_OPERATOR_RECONCILERS_TASK_GRAPH_RECORD_STORE_H_
+#define FRACTOS_OPERATOR_RECONCILERS_TASK_GRAPH_RECORD_STORE_H_
+
+#include <functional>
+#include <memory>
+#include <stop_token>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/synchronization/mutex.h"
+#include "lib/base/random.h"
+#include "lib/driver/core/record.h"
+#include "lib/kube/client.h"
+#include "lib/kube/waitable_clock.h"
+#include "operator/reconcilers/operator_metrics.h"
+#include "operator/reconcilers/task_graph_record.h"
+
+namespace fractos {
+
+// A record is compared and swapped by its object's resourceVersion. Whoever else writes the status
+// drives the run; whoever changes the rest of the object (spec.cancel, a label) does not, so such a
+// conflict is no reason to let go: the write is tried again on the object as it is now.
+//
+// Write goes on trying while the API server is away, busy, or answers that this operator has no
+// right to write: a run must not be lost over what passes. It ends, with an error, when somebody
+// else drives the run (Aborted), when the TaskGraph was deleted (NotFound), when the API server
+// will not have the record (InvalidArgument), and when this operator stops or leads no more
+// (Cancelled).
+//
+// Thread-safe; one Write of a run at a time.
+class TaskGraphRecordStore final : public RecordStore {
+ public:
+  struct Options {
+    // All outlive the store; `metrics` may be null. `random` is thread-safe.
+    kube::Client* client = nullptr;
+    kube::WaitableClock* clock = nullptr;
+    Random* random = nullptr;
+    OperatorMetrics* metrics = nullptr;
+    std::stop_token stop;
+    // Whether this process leads, asked before each write; may be empty.
+    std::function<bool()> leads;
+    // Told why a write is being tried again, on the writer's thread; may be empty.
+    std::function<void(const kube::Object& task_graph, const absl::Status& why)> on_error;
+  };
+  explicit TaskGraphRecordStore(Options options) : options_(std::move(options)) {}
+
+  // Before Driver::Start: the object as it is now, and the version to start with.
+  uint64_t Track(const RunId& run, const kube::Object& task_graph, const StatusContext& context);
+  void Forget(const RunId& run);
+  // Nothing more will be written of the run: its end stands, or writing failed for good. True for a
+  // run that is not tracked.
+  bool IsSettled(const RunId& run) const;
+
+  absl::StatusOr<Versioned> Load(const RunId& run) override;
+  absl::StatusOr<uint64_t> Write(const RunRecord& record, uint64_t version) override;
+
+ private:
+  struct Entry {
+    kube::Object object;  // as the server had it last
+    StatusContext context;
+    uint64_t version = 1;
+    uint64_t redrive = 0;
+    bool settled = false;
+  };
+  // One write, and once more when the conflict was none.
+  absl::Status TryWrite(const RunRecord& record, WallTime said_at, Entry* entry);
+  absl::StatusOr<bool> Resolve(const kube::Object& attempted, Entry* entry);
+  absl::Status Settle(const RunId& run, absl::Status why);
+
+  const Options options_;
+  mutable absl::Mutex mutex_;
+  absl::flat_hash_map<RunId, Entry> entries_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace fractos
+
+#endif  // FRACTOS_OPERATOR_RECONCILERS_TASK_GRAPH_RECORD_STORE_H_

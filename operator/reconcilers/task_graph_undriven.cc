@@ -1,0 +1,188 @@
+// TaskGraphs that no driver has: those that wait for devices, that end before they began, and that
+// are over.
+#include <algorithm>
+#include <utility>
+
+#include "lib/base/limits.h"
+#include "lib/kube/errors.h"
+#include "lib/plan/duration.h"
+#include "lib/plan/json_text.h"
+#include "lib/plan/yaml.h"
+#include "operator/reconcilers/device_cluster_spec.h"
+#include "operator/reconcilers/names.h"
+#include "operator/reconcilers/task_graph_reconciler.h"
+#include "operator/reconcilers/task_graph_record.h"
+
+namespace fractos {
+namespace {
+
+// How soon a run looks again whose devices are known and only not yet to this operator.
+constexpr std::chrono::seconds kQuietPoll{2};
+
+Duration DeadlineOf(const kube::Object& object) {
+  const absl::StatusOr<Duration> given =
+      ParseDuration(kube::StringMember(object.spec(), "deadline"));
+  return given.ok() ? std::min<Duration>(*given, kMaxDeadline) : kDefaultDeadline;
+}
+
+}  // namespace
+
+absl::StatusOr<ctrl::Result> TaskGraphReconciler::AwaitDevices(const kube::Object& object,
+                                                               const Admission& admission,
+                                                               const std::stop_token& stop) {
+  {
+    const absl::MutexLock lock(&mutex_);
+    for (const Admission::Missing& missing : admission.missing) {
+      waiting_[missing.cluster].insert(object.key());
+    }
+  }
+  const WallTime now = options_.clock->WallNow();
+  for (const Admission::Missing& missing : admission.missing) {
+    // It came between being looked up and being waited for: nobody would tell.
+    const DeviceSight sight = LookUp(missing.cluster, object.ns());
+    if (sight.published && sight.description.has_value() && sight.why_not.empty()) {
+      return ctrl::Result{std::chrono::milliseconds(1)};
+    }
+  }
+  const auto deadline = std::chrono::duration_cast<WallTime::duration>(DeadlineOf(object));
+  const bool quiet = std::all_of(admission.missing.begin(), admission.missing.end(),
+                                 [](const Admission::Missing& missing) { return missing.quiet; });
+  if (quiet && now < ParseTimestamp(object.creation_timestamp()) + deadline) {
+    return ctrl::Result{kQuietPoll};
+  }
+  std::vector<Diagnostic> why;
+  for (const Admission::Missing& missing : admission.missing) why.push_back(missing.diagnostic);
+  const std::string message = DescribeFaults(why);
+  const bool started = kube::IntegerMember(object.status(), "redriveEpoch") > 0;
+  const kube::Json& accepted = FindCondition(object.status(), "Accepted");
+  const bool said = kube::StringMember(accepted, "reason") == "WaitingForDevice";
+  WallTime since = now;
+  if (started) {
+    since = ParseTimestamp(kube::StringMember(object.status(), "startTime"));
+  } else if (said) {
+    since = ParseTimestamp(kube::StringMember(accepted, "lastTransitionTime"));
+  }
+  const WallTime until = since + deadline;
+  if (now >= until) {
+    StopWaiting(object.key());
+    return EndUndriven(object, RunPhase::kFailed,
+                       {started ? "NoReplica" : "UnknownDevice", message},
+                       {"Accepted", "False", "UnknownDevice", message}, stop);
+  }
+  // The record of a run that was started is not touched: it says how far it is.
+  if (!started && (!said || kube::StringMember(accepted, "message") != message)) {
+    kube::Object waiting = object;
+    kube::Json& status = waiting.mutable_status();
+    status["observedGeneration"] = object.generation();
+    status["phase"] = std::string(RunPhaseName(RunPhase::kPending));
+    kube::Json conditions = kube::Member(status, "conditions");
+    for (const Condition& condition :
+         {Condition{"Accepted", "Unknown", "WaitingForDevice", message},
+          Condition{"Succeeded", "Unknown", "Pending", "the run has not begun"},
+          Condition{"Finished", "False", "Pending", "the run has not begun"}}) {
+      SetCondition(&conditions, condition, object.generation(), now);
+    }
+    status["conditions"] = std::move(conditions);
+    const absl::Status written =
+        options_.client->UpdateStatus({stop}, {kTaskGraphs, object.ns()}, waiting, {kFieldManager})
+            .status();
+    if (!written.ok() && !kube::IsNotFound(written)) return written;
+    Say(object, kube::EventType::kWarning, "WaitingForDevice", message);
+  }
+  return ctrl::Result{until - now + std::chrono::milliseconds(10)};
+}
+
+absl::StatusOr<ctrl::Result> TaskGraphReconciler::EndUndriven(const kube::Object& object,
+                                                              RunPhase phase,
+                                                              const Failure& failure,
+                                                              const Condition& accepted,
+                                                              const std::stop_token& stop) {
+  const WallTime now = options_.clock->WallNow();
+  const int64_t now_us =
+      std::chrono::duration_cast<std::chrono::microseconds>(now.time_since_epoch()).count();
+  kube::Object ended = object;
+  kube::Json& status = ended.mutable_status();
+  const bool started = kube::IntegerMember(status, "redriveEpoch") > 0;
+  kube::Json conditions = kube::Member(status, "conditions");
+  SetRunConditions(&conditions, phase, failure, "", object.generation(), now);
+  if (!started) SetCondition(&conditions, accepted, object.generation(), now);
+  status["observedGeneration"] = object.generation();
+  status["conditions"] = std::move(conditions);
+  status["phase"] = std::string(RunPhaseName(phase));
+  status["completionTime"] = FormatMicroseconds(now_us);
+  status["failure"] = {{"reason", failure.reason}, {"message", failure.message.substr(0, 4096)}};
+  const absl::Status written =
+      options_.client->UpdateStatus({stop}, {kTaskGraphs, object.ns()}, ended, {kFieldManager})
+          .status();
+  if (kube::IsNotFound(written)) return ctrl::Result();
+  if (!written.ok()) return kube::WithContext(written, "writing the end of the run");
+  Say(object, kube::EventType::kWarning, failure.reason, failure.message);
+  return ctrl::Result();
+}
+
+absl::StatusOr<ctrl::Result> TaskGraphReconciler::Expire(const kube::Object& object,
+                                                         const std::stop_token& stop) {
+  StopWaiting(object.key());
+  const int64_t ttl = kube::IntegerMember(object.spec(), "ttlSecondsAfterFinished", -1);
+  if (ttl < 0) return ctrl::Result();
+  const WallTime ended = ParseTimestamp(kube::StringMember(object.status(), "completionTime"));
+  const WallTime due = ended + std::chrono::seconds(ttl);
+  const WallTime now = options_.clock->WallNow();
+  if (now < due) return ctrl::Result{due - now};
+  kube::DeleteOptions options;
+  options.uid = object.uid();
+  // Somebody may have prolonged it since the cache heard of it.
+  options.resource_version = object.resource_version();
+  const absl::Status status =
+      options_.client->Delete({stop}, {kTaskGraphs, object.ns()}, object.name(), options);
+  if (status.ok() || kube::IsNotFound(status)) return ctrl::Result();
+  if (kube::IsConflict(status)) return ctrl::Result{std::chrono::seconds(1)};
+  return kube::WithContext(status, "deleting a run whose time is up");
+}
+
+DeviceSight TaskGraphReconciler::LookUp(const std::string& cluster, const std::string& ns) const {
+  DeviceSight sight;
+  const absl::StatusOr<kube::ObjectKey> key = kube::ObjectKey::Parse(cluster);
+  if (!key.ok()) return sight;
+  const kube::ObjectPtr object = clusters_->Get(*key);
+  if (object == nullptr || object->deleting()) return sight;
+  sight.exists = true;
+  const absl::StatusOr<DeviceClusterSpec> spec = ReadDeviceClusterSpec(*object);
+  const std::vector<std::string> access = spec.ok() ? spec->access : std::vector<std::string>();
+  sight.allowed = key->ns == ns || std::find(access.begin(), access.end(), ns) != access.end();
+  const kube::Json& accepted = FindCondition(object->status(), "Accepted");
+  if (kube::StringMember(accepted, "status") == "False") {
+    sight.why_not = kube::StringMember(accepted, "message");
+  }
+  const std::optional<DeviceState> state = options_.directory->Find(cluster);
+  sight.published = state.has_value();
+  if (state.has_value() && state->description.has_value()) {
+    sight.description = state->description;
+    return sight;
+  }
+  // What it said to the operator before this one will do until its replicas are reached.
+  const kube::Json& operations = kube::Member(object->status(), "operations");
+  if (!operations.is_array() || operations.empty()) return sight;
+  absl::StatusOr<DeviceDescription> description = ParseDeviceDescription(
+      JsonText({{"device", key->name}, {"stateful", false}, {"operations", operations}}));
+  if (description.ok()) sight.description = *std::move(description);
+  return sight;
+}
+
+std::vector<std::string> TaskGraphReconciler::VisibleFrom(const std::string& ns) const {
+  std::vector<std::string> names;
+  for (const kube::ObjectPtr& cluster : clusters_->List()) {
+    if (cluster->ns() == ns) names.push_back(cluster->name());
+  }
+  return names;
+}
+
+void TaskGraphReconciler::StopWaiting(const kube::ObjectKey& key) {
+  const absl::MutexLock lock(&mutex_);
+  for (auto entry = waiting_.begin(); entry != waiting_.end();) {
+    entry->second.erase(key);
+    entry = entry->second.empty() ? waiting_.erase(entry) : std::next(entry);
+  }
+}
+
+}  // namespace fractos

@@ -1,0 +1,169 @@
+#include "operator/reconcilers/task_graph_record_store.h"
+
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "lib/kube/errors.h"
+#include "operator/reconcilers/names.h"
+#include "tests/unit/lib/kube/fake_client.h"
+#include "tests/unit/lib/kube/fake_time.h"
+#include "tests/unit/operator/world.h"
+
+namespace fractos {
+namespace {
+
+using std::chrono::seconds;
+
+const kube::Collection kRuns{kTaskGraphs, "ns"};
+
+class TaskGraphRecordStoreTest : public ::testing::Test {
+ protected:
+  TaskGraphRecordStoreTest() {
+    kube::Object object("fractos.dev/v1alpha1", "TaskGraph", "ns", "run");
+    object.mutable_spec()["steps"] = kube::Json::array();
+    object_ = server_.Put(kRuns, object);
+    record_.run = RunIdOf(object_.uid());
+    record_.phase = RunPhase::kRunning;
+    record_.redrive = 1;
+    options_.client = &client_;
+    options_.clock = &time_;
+    options_.random = &random_;
+    options_.stop = stop_.get_token();
+    options_.leads = [this] { return leads_; };
+    store_ = std::make_unique<TaskGraphRecordStore>(options_);
+    version_ = store_->Track(record_.run, object_, {"ns", 1, 3, 0});
+  }
+  absl::Status Write() {
+    const absl::StatusOr<uint64_t> written = store_->Write(record_, version_);
+    if (written.ok()) version_ = *written;
+    return written.status();
+  }
+  kube::Object Stored() { return *server_.Find(kRuns, "run"); }
+  bool Settled() { return store_->IsSettled(record_.run); }
+
+  kube::FakeTime time_;
+  kube::FakeApiServer server_{&time_};
+  kube::FakeClient client_{&server_};
+  SeededRandom random_{1};
+  std::stop_source stop_;
+  bool leads_ = true;
+  TaskGraphRecordStore::Options options_;
+  std::unique_ptr<TaskGraphRecordStore> store_;
+  kube::Object object_;
+  RunRecord record_;
+  uint64_t version_ = 0;
+};
+
+// promise: O-44
+TEST_F(TaskGraphRecordStoreTest, ARecordIsOnePutOfTheStatus) {
+  ASSERT_TRUE(Write().ok());
+  EXPECT_EQ(Stored().status()["phase"], "Running");
+  EXPECT_FALSE(Settled());
+  record_.phase = RunPhase::kSucceeded;
+  ASSERT_TRUE(Write().ok());
+  EXPECT_TRUE(Settled());
+  EXPECT_EQ(client_.calls().size(), 2u) << "two writes, and nothing is read";
+  const absl::StatusOr<RecordStore::Versioned> loaded = store_->Load(record_.run);
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  EXPECT_EQ(loaded->record.phase, RunPhase::kSucceeded);
+  EXPECT_EQ(loaded->version, version_);
+}
+
+TEST_F(TaskGraphRecordStoreTest, AnOldVersionIsRefused) {
+  ASSERT_TRUE(Write().ok());
+  EXPECT_TRUE(absl::IsAborted(store_->Write(record_, 1).status()));
+}
+
+// promise: O-45
+TEST_F(TaskGraphRecordStoreTest, WhoeverChangesTheRestOfTheObjectDoesNotStopTheRun) {
+  kube::Object cancelled = Stored();
+  cancelled.mutable_spec()["cancel"] = true;
+  server_.Put(kRuns, cancelled);
+  ASSERT_TRUE(Write().ok());
+  EXPECT_EQ(Stored().status()["phase"], "Running");
+  EXPECT_EQ(Stored().spec()["cancel"], true);
+}
+
+// promise: O-46
+TEST_F(TaskGraphRecordStoreTest, WhoeverWritesTheRecordDrivesTheRun) {
+  ASSERT_TRUE(Write().ok());
+  kube::Object taken = Stored();
+  taken.mutable_status()["redriveEpoch"] = 2;
+  server_.Put(kRuns, taken);
+  record_.phase = RunPhase::kSucceeded;
+  EXPECT_TRUE(absl::IsAborted(Write()));
+  EXPECT_TRUE(Settled());
+  EXPECT_EQ(Stored().status()["phase"], "Running") << "nothing was overwritten";
+}
+
+// promise: O-45
+TEST_F(TaskGraphRecordStoreTest, WhatWasSaidBeforeTheRunBeganIsNobodysRecord) {
+  kube::Object waiting = Stored();
+  waiting.mutable_status()["phase"] = "Pending";
+  server_.Put(kRuns, waiting);
+  EXPECT_TRUE(Write().ok());
+}
+
+// promise: O-47
+TEST_F(TaskGraphRecordStoreTest, AWriteThatCameThroughUnheardIsNotTakenForAnothers) {
+  kube::Fault unheard = Failing("update-status", "",
+                                kube::MakeError(kube::TransportFailure::kConnectionLost, "reset"));
+  unheard.carried_out = true;
+  client_.Inject(unheard);
+  std::thread writer([this] { EXPECT_TRUE(Write().ok()); });
+  ASSERT_GE(time_.AwaitWaiterWithin(std::chrono::milliseconds(1), seconds(1)).count(), 0);
+  time_.Advance(seconds(1));
+  writer.join();
+  EXPECT_EQ(Stored().status()["phase"], "Running");
+}
+
+// promise: O-47
+TEST_F(TaskGraphRecordStoreTest, GoesOnTryingWhileTheServerIsAway) {
+  int told = 0;
+  options_.on_error = [&told](const kube::Object&, const absl::Status&) { ++told; };
+  store_ = std::make_unique<TaskGraphRecordStore>(options_);
+  version_ = store_->Track(record_.run, object_, {"ns", 1, 3, 0});
+  client_.Inject(Failing("update-status", "", kube::TooManyRequestsError(seconds(7))));
+  client_.Inject(Failing("update-status", "", kube::ForbiddenError(kTaskGraphs, "update", "run")));
+  std::thread writer([this] { EXPECT_TRUE(Write().ok()); });
+  ASSERT_TRUE(time_.AwaitWaiter(seconds(7))) << "as long as the server asks for";
+  time_.Advance(seconds(7));
+  ASSERT_GE(time_.AwaitWaiterWithin(std::chrono::milliseconds(1), seconds(1)).count(), 0);
+  time_.Advance(seconds(1));
+  writer.join();
+  EXPECT_EQ(told, 2);
+  EXPECT_EQ(client_.count("update-status"), 3u);
+}
+
+TEST_F(TaskGraphRecordStoreTest, ARecordThatTheServerWillNotHaveIsLost) {
+  client_.Inject(Failing("update-status", "", kube::InvalidError("too long")));
+  EXPECT_TRUE(absl::IsInvalidArgument(Write()));
+  EXPECT_TRUE(Settled());
+}
+
+// promise: O-48
+TEST_F(TaskGraphRecordStoreTest, ADeletedTaskGraphIsNotMadeAgain) {
+  server_.Remove(kRuns, "run");
+  EXPECT_TRUE(absl::IsNotFound(Write()));
+  EXPECT_TRUE(Settled());
+  EXPECT_FALSE(server_.Find(kRuns, "run").has_value());
+}
+
+// promise: O-07
+TEST_F(TaskGraphRecordStoreTest, NothingIsWrittenByWhoDoesNotLead) {
+  leads_ = false;
+  EXPECT_TRUE(absl::IsCancelled(Write()));
+  EXPECT_EQ(client_.count("update-status"), 0u);
+}
+
+TEST_F(TaskGraphRecordStoreTest, StopsWaitingWhenStopped) {
+  client_.Inject(Failing("update-status", "", kube::InternalError("away"), -1));
+  std::thread writer([this] { EXPECT_TRUE(absl::IsCancelled(Write())); });
+  ASSERT_GE(time_.AwaitWaiterWithin(std::chrono::milliseconds(1), seconds(1)).count(), 0);
+  stop_.request_stop();
+  writer.join();
+}
+
+}  // namespace
+}  // namespace fractos
