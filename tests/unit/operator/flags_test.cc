@@ -1,0 +1,67 @@
+#include "operator/flags.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace fractos {
+namespace {
+
+using std::chrono::seconds;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+absl::StatusOr<OperatorFlags> Parse(std::vector<const char*> arguments) {
+  arguments.insert(arguments.begin(), "fractos-operator");
+  return ParseOperatorFlags(static_cast<int>(arguments.size()), arguments.data());
+}
+
+std::vector<const char*> With(std::vector<const char*> more) {
+  more.insert(more.begin(), {"--daemon-image=d", "--adaptor-image=a", "--cnn-adaptor-image=c"});
+  return more;
+}
+
+TEST(OperatorFlagsTest, DefaultsAreThoseOfControllerRuntime) {
+  const absl::StatusOr<OperatorFlags> flags = Parse(With({}));
+  ASSERT_TRUE(flags.ok()) << flags.status();
+  EXPECT_THAT(flags->namespaces, IsEmpty());
+  EXPECT_FALSE(flags->leader_elect);
+  EXPECT_EQ(flags->lease_duration, seconds(15));
+  EXPECT_EQ(flags->renew_deadline, seconds(10));
+  EXPECT_EQ(flags->retry_period, seconds(2));
+  EXPECT_EQ(flags->metrics_address, ":8080");
+  EXPECT_EQ(flags->health_address, ":8081");
+  EXPECT_EQ(flags->images.cnn_adaptor, "c");
+}
+
+TEST(OperatorFlagsTest, ReadsWhatTheChartSets) {
+  const absl::StatusOr<OperatorFlags> flags =
+      Parse(With({"--namespaces=a,b", "--leader-elect", "--leader-elect-lease-duration=30s",
+                  "--leader-elect-renew-deadline=20s", "--leader-elect-retry-period=1500ms",
+                  "--metrics-bind-address=:1", "--health-probe-bind-address=:2",
+                  "--log-format=text", "--log-level=warning"}));
+  ASSERT_TRUE(flags.ok()) << flags.status();
+  EXPECT_THAT(flags->namespaces, ElementsAre("a", "b"));
+  EXPECT_TRUE(flags->leader_elect);
+  EXPECT_EQ(flags->lease_duration, seconds(30));
+  EXPECT_EQ(flags->retry_period, std::chrono::milliseconds(1500));
+  EXPECT_EQ(flags->log_format, EventLog::Format::kText);
+  EXPECT_EQ(flags->log_level, EventLog::Level::kWarning);
+}
+
+TEST(OperatorFlagsTest, SaysWhatIsWrong) {
+  EXPECT_THAT(std::string(Parse({}).status().message()), HasSubstr("--daemon-image"));
+  EXPECT_THAT(std::string(Parse(With({"--leader-elect-retry-period=2"})).status().message()),
+              HasSubstr("--leader-elect-retry-period"));
+  EXPECT_THAT(std::string(Parse(With({"--colour=red"})).status().message()), HasSubstr("colour"));
+  EXPECT_FALSE(Parse(With({"--log-level=loud"})).ok());
+}
+
+TEST(OperatorFlagsTest, AProbeNeedsNothingElse) {
+  const absl::StatusOr<OperatorFlags> flags = Parse({"--probe=http://x/metrics"});
+  ASSERT_TRUE(flags.ok()) << flags.status();
+  EXPECT_EQ(flags->probe, "http://x/metrics");
+}
+
+}  // namespace
+}  // namespace fractos
