@@ -35,6 +35,10 @@ void Informer::Run(const std::stop_token& stop) {
     });
     reflector_.Run(stop);
   }
+  {
+    absl::MutexLock lock(&mutex_);
+    stopping_ = true;
+  }
   dispatcher.join();
 }
 
