@@ -73,6 +73,7 @@ absl::StatusOr<KeptCentre> DecodeCentre(const std::string& text) {
 
 std::vector<std::string> FullNames(const std::vector<PlacedCluster>& clusters) {
   std::vector<std::string> names;
+  names.reserve(clusters.size());
   for (const PlacedCluster& placed : clusters) names.push_back(placed.cluster.FullName());
   return names;
 }

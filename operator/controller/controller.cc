@@ -46,6 +46,7 @@ Controller::Controller(Options options, Reconciler* reconciler)
 
 absl::Status Controller::Run(const std::stop_token& stop) {
   std::vector<std::thread> workers;
+  workers.reserve(static_cast<size_t>(options_.workers));
   for (int i = 0; i < options_.workers; ++i) {
     workers.emplace_back([this, &stop] { Work(stop); });
   }

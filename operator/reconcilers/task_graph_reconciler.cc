@@ -36,7 +36,7 @@ std::string Summary(const RunRecord& record) {
 }  // namespace
 
 TaskGraphReconciler::TaskGraphReconciler(Options options, ctrl::Manager* manager)
-    : options_(std::move(options)),
+    : options_(options),
       graphs_(manager->GetCache(kTaskGraphs)),
       clusters_(manager->GetCache(kDeviceClusters)) {}
 
