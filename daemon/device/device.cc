@@ -1,4 +1,4 @@
-// One class in one file, somewhat over 300 lines: its threads share one state under one lock.
+// One class in one file, though over 600 lines: its threads share one state under one lock.
 #include "daemon/device/device.h"
 
 #include <errno.h>
