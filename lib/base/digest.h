@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -35,6 +36,23 @@ class Digest {
 
  private:
   std::array<char, kSize> bytes_{};
+};
+
+// The SHA-256 of bytes that come piece by piece. Not thread-safe.
+class DigestStream {
+ public:
+  DigestStream();
+  ~DigestStream();
+  DigestStream(const DigestStream&) = delete;
+  DigestStream& operator=(const DigestStream&) = delete;
+
+  void Add(absl::string_view data);
+  // Once, at the end.
+  Digest Finish();
+
+ private:
+  struct Context;
+  const std::unique_ptr<Context> context_;
 };
 
 // Digests a list of fields, each with its length in front, so that ("ab","c") and ("a","bc")
