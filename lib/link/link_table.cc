@@ -143,14 +143,7 @@ class LinkTable::Impl final : public Stream::Owner, public std::enable_shared_fr
     if (absl::Status status = CheckEndpoint(endpoint); !status.ok()) return status;
     grpc::ServerBuilder* builder = loop_->server_builder();
     int port = 0;
-    const grpc::ChannelArguments arguments =
-        LinkChannelArguments(!absl::StartsWith(endpoint, "unix:"));
-    const grpc_channel_args raw = arguments.c_channel_args();
-    for (size_t i = 0; i < raw.num_args; ++i) {
-      if (raw.args[i].type == GRPC_ARG_INTEGER) {
-        builder->AddChannelArgument(raw.args[i].key, raw.args[i].value.integer);
-      }
-    }
+    ApplyArguments(ChannelArgumentsFor(endpoint, kMaxMessageBytes, options_.keepalive), builder);
     builder->RegisterAsyncGenericService(&service_);
     builder->AddListeningPort(endpoint, grpc::InsecureServerCredentials(), &port);
     server_ = builder->BuildAndStart();
@@ -526,7 +519,7 @@ class LinkTable::Impl final : public Stream::Owner, public std::enable_shared_fr
       link.dialled = true;
       peer->links.push_back(&link);
     }
-    stream->Dial(endpoint);
+    stream->Dial(endpoint, options_.keepalive);
   }
 
   // Whether a peer may say this on this Link: who it is first, and not who it is not.

@@ -15,6 +15,7 @@
 #include "lib/link/codec.h"  // PeerInfo
 #include "lib/plan/step.h"
 #include "lib/protocol/message.h"
+#include "lib/runtime/channel.h"
 #include "lib/runtime/event_loop.h"
 
 namespace fractos {
@@ -40,6 +41,8 @@ struct LinkOptions {
   // Not 0: asks every peer for a sign of life this often, for SilentFor. The loop at the other end
   // answers, so a process that is stopped, or whose loop hangs, is silent.
   Duration ping_interval{};
+  // Of Links between machines.
+  Keepalive keepalive = {};
 };
 
 // All Links of one process. Thread-safe. Messages may be lost when a Link breaks; nothing is

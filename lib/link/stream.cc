@@ -7,8 +7,6 @@
 #include <string>
 #include <utility>
 
-#include "absl/strings/match.h"
-#include "absl/strings/str_cat.h"
 #include "lib/base/limits.h"
 
 namespace fractos {
@@ -34,39 +32,7 @@ grpc::ByteBuffer ToBuffer(std::string frame) {
   return grpc::ByteBuffer(&slice, 1);
 }
 
-// What gRPC calls our endpoint: an address is said to be one, so that nobody looks it up.
-std::string Target(const std::string& endpoint) {
-  if (absl::StartsWith(endpoint, "unix:")) return endpoint;
-  if (absl::StartsWith(endpoint, "[")) return absl::StrCat("ipv6:", endpoint);
-  if (endpoint.find_first_not_of("0123456789.:") == std::string::npos) {
-    return absl::StrCat("ipv4:", endpoint);
-  }
-  return absl::StrCat("dns:///", endpoint);
-}
-
 }  // namespace
-
-grpc::ChannelArguments LinkChannelArguments(bool across_machines) {
-  grpc::ChannelArguments arguments;
-  arguments.SetMaxReceiveMessageSize(static_cast<int>(kMaxMessageBytes));
-  arguments.SetMaxSendMessageSize(static_cast<int>(kMaxMessageBytes));
-  arguments.SetInt(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
-  arguments.SetInt(GRPC_ARG_ENABLE_PER_MESSAGE_COMPRESSION, 0);
-  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
-  arguments.SetInt(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
-  // Two servers at one port would each get some of the peers.
-  arguments.SetInt(GRPC_ARG_ALLOW_REUSEPORT, 0);
-  if (across_machines) {
-    // A peer whose machine vanished says nothing. One whose process did, the kernel speaks for.
-    arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 10'000);
-    arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5'000);
-    arguments.SetInt(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 5'000);
-    arguments.SetInt(GRPC_ARG_HTTP2_MAX_PING_STRIKES, 0);
-  }
-  return arguments;
-}
 
 void Stream::Write(std::string frame) {
   {
@@ -168,10 +134,11 @@ bool Stream::TakeFinishLocked() {
   return true;
 }
 
-void ClientStream::Dial(const std::string& endpoint) {
-  grpc::ChannelArguments arguments = LinkChannelArguments(!absl::StartsWith(endpoint, "unix:"));
+void ClientStream::Dial(const std::string& endpoint, const Keepalive& keepalive) {
+  // A channel of its own for each dial: it looks the name up anew, and so finds a pod that moved.
   stub_ = std::make_unique<grpc::GenericStub>(
-      grpc::CreateCustomChannel(Target(endpoint), grpc::InsecureChannelCredentials(), arguments));
+      grpc::CreateCustomChannel(ChannelTarget(endpoint), grpc::InsecureChannelCredentials(),
+                                ChannelArgumentsFor(endpoint, kMaxMessageBytes, keepalive)));
   call_ = stub_->PrepareCall(&context_, kLinkMethod, loop_->completion_queue());
   call_->StartCall(start_.Begin());
 }

@@ -6,7 +6,6 @@
 #include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/support/byte_buffer.h>
-#include <grpcpp/support/channel_arguments.h>
 
 #include <functional>
 #include <memory>
@@ -15,6 +14,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
+#include "lib/runtime/channel.h"
 #include "lib/runtime/event_loop.h"
 
 namespace fractos {
@@ -115,7 +115,7 @@ class ClientStream final : public Stream {
  public:
   ClientStream(std::shared_ptr<Owner> owner, EventLoop* loop) : Stream(std::move(owner), loop) {}
   // Dials "unix:/path" or "host:port". Call once.
-  void Dial(const std::string& endpoint);
+  void Dial(const std::string& endpoint, const Keepalive& keepalive = {});
 
  private:
   void StartDone(bool ok) { Started(ok); }
@@ -158,9 +158,6 @@ class ServerStream final : public Stream {
   Operation refuse_{this, static_cast<void (Stream::*)(bool)>(&ServerStream::RefuseDone)};
   Operation accept_{this, static_cast<void (Stream::*)(bool)>(&ServerStream::AcceptDone)};
 };
-
-// Settings that both ends share: no compression, messages of at most kMaxMessageBytes.
-grpc::ChannelArguments LinkChannelArguments(bool across_machines);
 
 }  // namespace fractos
 
