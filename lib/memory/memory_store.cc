@@ -114,6 +114,11 @@ class MemoryStore::Impl {
     return bytes.status();
   }
 
+  absl::Status CheckRoom(uint64_t size) const {
+    absl::MutexLock lock(&mutex_);
+    return CheckRoomLocked(size);
+  }
+
   uint64_t used_bytes() const {
     absl::MutexLock lock(&mutex_);
     return used_;
@@ -130,15 +135,18 @@ class MemoryStore::Impl {
     return absl::NotFoundError(absl::StrCat("there is no Memory object ", object.ToShortHex()));
   }
 
+  absl::Status CheckRoomLocked(uint64_t size) const ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
+    if (size <= quota_ && used_ <= quota_ - size) return absl::OkStatus();
+    return absl::ResourceExhaustedError(absl::StrCat("no room for a value of ", size,
+                                                     " bytes: ", used_, " of ", quota_,
+                                                     " bytes of Memory are in use"));
+  }
+
   absl::Status Reserve(uint64_t size) {
     absl::MutexLock lock(&mutex_);
-    if (size > quota_ || used_ > quota_ - size) {
-      return absl::ResourceExhaustedError(absl::StrCat("no room for a value of ", size,
-                                                       " bytes: ", used_, " of ", quota_,
-                                                       " bytes of Memory are in use"));
-    }
-    used_ += size;
-    return absl::OkStatus();
+    absl::Status room = CheckRoomLocked(size);
+    if (room.ok()) used_ += size;
+    return room;
   }
 
   void Unreserve(uint64_t size) {
@@ -201,6 +209,7 @@ absl::StatusOr<BytesPtr> MemoryStore::GetCommitted(const ObjectId& object) const
 absl::Status MemoryStore::Cache(const Value& value, UniqueFd sealed_file) {
   return impl_->Cache(value, std::move(sealed_file));
 }
+absl::Status MemoryStore::CheckRoom(uint64_t size) const { return impl_->CheckRoom(size); }
 uint64_t MemoryStore::used_bytes() const { return impl_->used_bytes(); }
 
 }  // namespace fractos

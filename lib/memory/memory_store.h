@@ -61,6 +61,10 @@ class MemoryStore {
   // they are more than the whole quota, so that no waiting for room would help.
   absl::Status Cache(const Value& value, UniqueFd sealed_file);
 
+  // ResourceExhausted when there is no room for a value of that size now: asked before it is
+  // pulled, for Cache decides when it is here.
+  absl::Status CheckRoom(uint64_t size) const;
+
   uint64_t used_bytes() const;
 
  private:

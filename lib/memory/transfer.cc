@@ -16,9 +16,11 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "lib/memory/sealed_file.h"
+#include "lib/memory/tcp_transfer.h"
 #include "lib/runtime/waker.h"
 
 namespace fractos {
@@ -225,6 +227,8 @@ class MemoryClient::Impl {
     if (thread_.joinable()) thread_.join();
   }
 
+  TcpMemoryClient& tcp() { return tcp_; }
+
   void Pull(const Value& value, const std::string& path, Duration timeout,
             std::function<void(absl::StatusOr<UniqueFd>)> done) {
     {
@@ -413,13 +417,27 @@ class MemoryClient::Impl {
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::deque<Request> queued_ ABSL_GUARDED_BY(mutex_);
   std::thread thread_;  // started under the lock
+  TcpMemoryClient tcp_;
 };
 
 MemoryClient::MemoryClient() : impl_(std::make_unique<Impl>()) {}
 MemoryClient::~MemoryClient() = default;
-void MemoryClient::Pull(const Value& value, const std::string& socket_path, Duration timeout,
-                        std::function<void(absl::StatusOr<UniqueFd>)> done) {
-  impl_->Pull(value, socket_path, timeout, std::move(done));
+uint64_t MemoryClient::Pull(const Value& value, const std::string& where, Duration timeout,
+                            std::function<void(absl::StatusOr<UniqueFd>)> done) {
+  if (IsHostPort(where)) return impl_->tcp().Pull(value, where, timeout, std::move(done));
+  impl_->Pull(value, where, timeout, std::move(done));
+  return 0;
+}
+void MemoryClient::Cancel(uint64_t pull) {
+  if (pull != 0) impl_->tcp().Cancel(pull);
+}
+
+bool IsHostPort(absl::string_view where) {
+  const size_t colon = where.rfind(':');
+  uint32_t port;
+  return !where.empty() && where[0] != '/' && where[0] != '.' && colon != 0 &&
+         colon != absl::string_view::npos && absl::SimpleAtoi(where.substr(colon + 1), &port) &&
+         port <= 65535;
 }
 
 }  // namespace fractos

@@ -1,9 +1,10 @@
-// Reading the Memory objects of another process on the same node: the owner hands over the sealed
-// descriptor, so no byte is copied. On a connection of its own: bulk beside small messages would
-// delay those by tens of milliseconds.
+// Reading the Memory objects of another process. On the same node the owner hands over the sealed
+// descriptor, so no byte is copied; from another node the bytes come (tcp_transfer.h). On a
+// connection of its own: bulk beside small messages would delay those by tens of milliseconds.
 #ifndef FRACTOS_LIB_MEMORY_TRANSFER_H_
 #define FRACTOS_LIB_MEMORY_TRANSFER_H_
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -38,18 +39,24 @@ class MemoryClient {
   MemoryClient();
   ~MemoryClient();
 
-  // Fetches the bytes of `value` from `socket_path` on a thread of its own and calls `done` there:
-  // with the sealed descriptor; NotFound when the owner does not have the object, Unavailable when
-  // nobody listens, ResourceExhausted when one of the two processes has no descriptor left now,
-  // DeadlineExceeded after `timeout`, DataLoss when size or seals are wrong (the digest is the
-  // owner's word: it hashed the sealed bytes).
-  void Pull(const Value& value, const std::string& socket_path, Duration timeout,
-            std::function<void(absl::StatusOr<UniqueFd>)> done);
+  // Fetches the bytes of `value` from `where`, the path of a Unix socket or "host:port", on a
+  // thread of its own and calls `done` there: with the sealed descriptor; NotFound when the owner
+  // does not have the object, Unavailable when nobody listens, ResourceExhausted when one of the
+  // two processes has no descriptor left now, DeadlineExceeded after `timeout`, DataLoss when size
+  // or seals are wrong (the digest is the owner's word: it hashed the sealed bytes). From
+  // "host:port" it is as TcpMemoryClient::Pull says. Returns what Cancel takes.
+  uint64_t Pull(const Value& value, const std::string& where, Duration timeout,
+                std::function<void(absl::StatusOr<UniqueFd>)> done);
+  // Nobody needs it any more: ends what takes long. `done` is called nevertheless.
+  void Cancel(uint64_t pull);
 
  private:
   class Impl;
   std::unique_ptr<Impl> impl_;
 };
+
+// Whether `where` is "host:port" rather than a path.
+bool IsHostPort(absl::string_view where);
 
 }  // namespace fractos
 

@@ -1,0 +1,394 @@
+#include "lib/memory/tcp_transfer.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <grpcpp/create_channel.h>
+#include <grpcpp/generic/async_generic_service.h>
+#include <grpcpp/generic/generic_stub.h>
+#include <grpcpp/security/credentials.h>
+#include <grpcpp/security/server_credentials.h>
+#include <grpcpp/server.h>
+#include <grpcpp/server_builder.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+#include <atomic>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
+#include "lib/base/limits.h"
+#include "lib/base/random.h"
+#include "lib/memory/sealed_file.h"
+#include "lib/memory/transfer.h"
+
+namespace fractos {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using ::testing::HasSubstr;
+
+std::string Pattern(size_t size) {
+  std::string bytes(size, '\0');
+  for (size_t i = 0; i < size; ++i) bytes[i] = static_cast<char>((i * 131) ^ (i >> 9));
+  return bytes;
+}
+
+// An owner that does not keep to the protocol: sends `chunks` and then ends as `ends` says, or
+// hangs.
+class BadOwner final : public grpc::CallbackGenericService {
+ public:
+  struct Script {
+    std::vector<std::string> chunks;
+    grpc::Status ends;
+    bool hangs = false;
+  };
+  explicit BadOwner(Script script) : script_(std::move(script)) {
+    grpc::ServerBuilder builder;
+    builder.RegisterCallbackGenericService(this);
+    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port_);
+    server_ = builder.BuildAndStart();
+  }
+  ~BadOwner() override { Die(); }
+  // Breaks every connection.
+  void Die() {
+    if (server_ != nullptr) server_->Shutdown(std::chrono::system_clock::now());
+    server_ = nullptr;
+  }
+  std::string endpoint() const { return absl::StrCat("127.0.0.1:", port_); }
+  bool AwaitWritten() { return written_.WaitForNotificationWithTimeout(absl::Seconds(20)); }
+
+  grpc::ServerGenericBidiReactor* CreateReactor(grpc::GenericCallbackServerContext*) override {
+    class Answer final : public grpc::ServerGenericBidiReactor {
+     public:
+      explicit Answer(BadOwner* owner) : owner_(owner) { StartRead(&request_); }
+      void OnReadDone(bool) override { Next(); }
+      void OnWriteDone(bool) override { Next(); }
+      void OnCancel() override {
+        cancelled_ = true;
+        EndHanging();
+      }
+      void OnDone() override { delete this; }
+
+     private:
+      void Next() {
+        if (next_ < owner_->script_.chunks.size()) {
+          const grpc::Slice slice(owner_->script_.chunks[next_++]);
+          chunk_ = grpc::ByteBuffer(&slice, 1);
+          return StartWrite(&chunk_);
+        }
+        if (!owner_->script_.hangs) return Finish(owner_->script_.ends);
+        if (!owner_->told_.exchange(true)) owner_->written_.Notify();
+        hanging_ = true;
+        EndHanging();
+      }
+      void EndHanging() {
+        if (hanging_ && cancelled_ && !ended_.exchange(true)) Finish(grpc::Status::CANCELLED);
+      }
+      BadOwner* const owner_;
+      grpc::ByteBuffer request_, chunk_;
+      size_t next_ = 0;
+      std::atomic<bool> hanging_ = false, cancelled_ = false, ended_ = false;
+    };
+    return new Answer(this);
+  }
+
+ private:
+  const Script script_;
+  int port_ = 0;
+  std::atomic<bool> told_ = false;
+  absl::Notification written_;
+  std::unique_ptr<grpc::Server> server_;
+};
+
+class TcpTransferTest : public testing::Test {
+ protected:
+  void Serve() { Serve("127.0.0.1:0"); }
+  void Serve(const std::string& endpoint) {
+    server_.reset();
+    auto server = TcpMemoryServer::Start(endpoint, &owner_);
+    ASSERT_TRUE(server.ok()) << server.status();
+    server_ = *std::move(server);
+    endpoint_ = absl::StrCat(endpoint.substr(0, endpoint.rfind(':')), ":", server_->port());
+  }
+  Value Committed(const std::string& bytes) {
+    Value value = bytes.size() <= kMaxInlineValueBytes
+                      ? owner_.StageInline(bytes).value()
+                      : owner_.StageFile(SealedFileOf(bytes).value(), bytes.size()).value();
+    EXPECT_TRUE(owner_.Commit(value.object).ok());
+    return value;
+  }
+  absl::StatusOr<UniqueFd> Pull(const Value& value, Duration timeout = seconds(20)) {
+    return PullFrom(endpoint_, value, timeout);
+  }
+  absl::StatusOr<UniqueFd> PullFrom(const std::string& endpoint, const Value& value,
+                                    Duration timeout = seconds(20)) {
+    absl::StatusOr<UniqueFd> result = absl::UnknownError("not called");
+    absl::Notification done;
+    client_.Pull(value, endpoint, timeout, [&](absl::StatusOr<UniqueFd> file) {
+      result = std::move(file);
+      done.Notify();
+    });
+    done.WaitForNotification();
+    return result;
+  }
+  // What a reader's own store says of what it pulled.
+  std::string BytesOf(const Value& value, absl::StatusOr<UniqueFd> file) {
+    if (!file.ok()) return std::string(file.status().message());
+    MemoryStore reader({{"default/b", 0}, random_.NewId<BootId>()}, value.size, &random_);
+    const absl::Status kept = reader.Cache(value, *std::move(file));
+    return kept.ok() ? std::string((*reader.Get(value.object))->view())
+                     : std::string(kept.message());
+  }
+
+  SystemRandom random_;
+  MemoryStore owner_{{{"default/a", 0}, random_.NewId<BootId>()}, uint64_t{1} << 30, &random_};
+  std::unique_ptr<TcpMemoryServer> server_;
+  std::string endpoint_;
+  TcpMemoryClient client_;
+};
+
+// promise: M-20
+TEST_F(TcpTransferTest, BringsBytesOfEverySizeSealed) {
+  Serve();
+  uint64_t sum = 0;
+  for (const size_t size : {size_t{0}, size_t{1}, kMaxInlineValueBytes + 1, kMemoryChunkBytes,
+                            kMemoryChunkBytes + 1, size_t{100} << 20}) {
+    const std::string bytes = Pattern(size);
+    const Value value = Committed(bytes);
+    absl::StatusOr<UniqueFd> file = Pull(value);
+    ASSERT_TRUE(file.ok()) << size << ": " << file.status();
+    EXPECT_TRUE(CheckSealed(file->get(), size).ok());
+    EXPECT_TRUE(BytesOf(value, std::move(file)) == bytes) << size;
+    owner_.Release(value.object);
+    sum += size;
+  }
+  EXPECT_EQ(server_->served_bytes(), sum);
+}
+
+// promise: M-20
+TEST_F(TcpTransferTest, AMemoryClientTellsHostsFromPaths) {
+  Serve();
+  const Value value = Committed("over the network");
+  MemoryClient client;
+  absl::StatusOr<UniqueFd> result;
+  absl::Notification done;
+  client.Pull(value, endpoint_, seconds(20), [&](absl::StatusOr<UniqueFd> file) {
+    result = std::move(file);
+    done.Notify();
+  });
+  done.WaitForNotification();
+  EXPECT_EQ(BytesOf(value, std::move(result)), "over the network");
+  EXPECT_TRUE(IsHostPort("storage-0.storage.lab.svc:7448"));
+  EXPECT_TRUE(IsHostPort("[::1]:1"));
+  EXPECT_FALSE(IsHostPort("/run/fractos/storage-0.sock.mem"));
+  EXPECT_FALSE(IsHostPort("./x:1"));
+  EXPECT_FALSE(IsHostPort(""));
+  EXPECT_FALSE(IsHostPort("host:99999"));
+}
+
+TEST_F(TcpTransferTest, ServesAndReadsOverIpv6AndNames) {
+  Serve("[::]:0");
+  const Value value = Committed("x");
+  EXPECT_TRUE(PullFrom(absl::StrCat("[::1]:", server_->port()), value).ok());
+  EXPECT_TRUE(PullFrom(absl::StrCat("127.0.0.1:", server_->port()), value).ok());
+  EXPECT_TRUE(PullFrom(absl::StrCat("localhost:", server_->port()), value).ok());
+}
+
+// promise: M-21
+TEST_F(TcpTransferTest, WhatIsNotThereIsNotFoundAndNobodyIsUnavailable) {
+  Serve();
+  Value value = owner_.StageInline("staged only").value();
+  EXPECT_TRUE(absl::IsNotFound(Pull(value).status()));
+  ASSERT_TRUE(owner_.Commit(value.object).ok());
+  EXPECT_TRUE(Pull(value).ok());
+  owner_.Release(value.object);
+  EXPECT_TRUE(absl::IsNotFound(Pull(value).status()));
+  server_.reset();
+  EXPECT_TRUE(absl::IsUnavailable(Pull(value).status()));
+}
+
+// promise: M-21
+TEST_F(TcpTransferTest, AnOwnerThatCameBackIsAskedAgain) {
+  Serve();
+  const Value value = Committed("bytes");
+  ASSERT_TRUE(Pull(value).ok());
+  Serve(endpoint_);  // the connection that worked is dead now
+  EXPECT_TRUE(Pull(value).ok());
+}
+
+// promise: M-22
+TEST_F(TcpTransferTest, OtherBytesThanTheValuesAreDataLoss) {
+  Serve();
+  Value value = Committed("bytes");
+  value.digest = Digest::Of("other");
+  EXPECT_TRUE(absl::IsDataLoss(Pull(value).status()));
+  value.size = 4;
+  EXPECT_TRUE(absl::IsDataLoss(Pull(value).status()));
+  value.size = 6;
+  EXPECT_TRUE(absl::IsDataLoss(Pull(value).status()));
+}
+
+// promise: M-22
+TEST_F(TcpTransferTest, AnOwnerThatSendsWithoutEndIsCutOff) {
+  BadOwner owner({std::vector<std::string>(1000, std::string(100'000, 'x')), grpc::Status::OK});
+  const Value value = Committed("bytes");
+  absl::StatusOr<UniqueFd> file = PullFrom(owner.endpoint(), value);
+  EXPECT_TRUE(absl::IsDataLoss(file.status())) << file.status();
+  EXPECT_THAT(std::string(file.status().message()), HasSubstr("more than the 5 bytes"));
+}
+
+// promise: M-22
+TEST_F(TcpTransferTest, AMessageLongerThanAChunkIsNotTaken) {
+  BadOwner owner({{std::string(kMemoryChunkBytes + 1, 'x')}, grpc::Status::OK});
+  Value value = Committed(Pattern(2 * kMemoryChunkBytes));
+  EXPECT_FALSE(PullFrom(owner.endpoint(), value).ok());
+}
+
+// promise: M-23
+TEST_F(TcpTransferTest, AnOwnerThatDiesInTheMiddleIsUnavailable) {
+  BadOwner owner({{std::string(100'000, 'x')}, grpc::Status::OK, /*hangs=*/true});
+  const Value value = Committed(Pattern(1 << 20));
+  absl::Status status;
+  absl::Notification done;
+  client_.Pull(value, owner.endpoint(), seconds(20), [&](absl::StatusOr<UniqueFd> file) {
+    status = file.status();
+    done.Notify();
+  });
+  ASSERT_TRUE(owner.AwaitWritten());
+  owner.Die();
+  done.WaitForNotification();
+  EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+}
+
+// promise: M-23
+TEST_F(TcpTransferTest, AnOwnerThatIsSilentIsGivenUp) {
+  BadOwner owner({{}, grpc::Status::OK, /*hangs=*/true});
+  const Value value = Committed("bytes");
+  EXPECT_TRUE(
+      absl::IsDeadlineExceeded(PullFrom(owner.endpoint(), value, milliseconds(50)).status()));
+}
+
+// promise: M-24
+TEST_F(TcpTransferTest, CancelEndsWhatIsUnderWayAndWhatWaits) {
+  BadOwner owner({{}, grpc::Status::OK, /*hangs=*/true});
+  const Value value = Committed("bytes");
+  absl::Mutex mutex;
+  std::vector<absl::Status> ends;
+  std::vector<uint64_t> pulls;
+  constexpr size_t kPulls = 12;  // more than there may be at once
+  for (size_t i = 0; i < kPulls; ++i) {
+    pulls.push_back(
+        client_.Pull(value, owner.endpoint(), seconds(20), [&](absl::StatusOr<UniqueFd> file) {
+          absl::MutexLock lock(&mutex);
+          ends.push_back(file.status());
+        }));
+  }
+  ASSERT_TRUE(owner.AwaitWritten());
+  for (auto pull = pulls.rbegin(); pull != pulls.rend(); ++pull) client_.Cancel(*pull);
+  absl::MutexLock lock(&mutex);
+  auto all = [&] { return ends.size() == kPulls; };
+  mutex.Await(absl::Condition(&all));
+  for (const absl::Status& status : ends) EXPECT_TRUE(absl::IsCancelled(status)) << status;
+}
+
+TEST_F(TcpTransferTest, ManyAtOnceAllComeInTheEnd) {
+  Serve();
+  constexpr int kPulls = 200;
+  absl::Mutex mutex;
+  int good = 0, ended = 0;
+  std::vector<Value> values;
+  for (int i = 0; i < kPulls; ++i) values.push_back(Committed(Pattern(70'000 + i)));
+  for (const Value& value : values) {
+    client_.Pull(value, endpoint_, seconds(20), [&](absl::StatusOr<UniqueFd> file) {
+      absl::MutexLock lock(&mutex);
+      good += file.ok();
+      ++ended;
+    });
+  }
+  absl::MutexLock lock(&mutex);
+  auto all = [&] { return ended == kPulls; };
+  mutex.Await(absl::Condition(&all));
+  EXPECT_EQ(good, kPulls);
+}
+
+// promise: M-25
+TEST_F(TcpTransferTest, WithoutADescriptorLeftThePullFailsAndTheNextOneDoesNot) {
+  Serve();
+  const Value value = Committed("bytes");
+  ASSERT_TRUE(Pull(value).ok());  // the connection is open
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  UniqueFd lowest(fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0));
+  rlimit tight = before;
+  tight.rlim_cur = static_cast<rlim_t>(lowest.get());
+  lowest.Reset();
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &tight), 0);
+  const absl::Status status = Pull(value).status();
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
+  EXPECT_TRUE(Pull(value).ok());
+}
+
+// promise: M-25
+TEST_F(TcpTransferTest, AStoreSaysBeforehandThatThereIsNoRoom) {
+  MemoryStore store({}, 10, &random_);
+  EXPECT_TRUE(store.CheckRoom(10).ok());
+  ASSERT_TRUE(store.StageInline("12345").ok());
+  EXPECT_TRUE(absl::IsResourceExhausted(store.CheckRoom(6)));
+  EXPECT_TRUE(store.CheckRoom(5).ok());
+}
+
+// Says `request` to the server's `method`, and how that ended.
+grpc::Status Ask(const std::string& endpoint, const std::string& method,
+                 const std::string& request) {
+  grpc::GenericStub stub(grpc::CreateChannel(endpoint, grpc::InsecureChannelCredentials()));
+  grpc::CompletionQueue queue;
+  grpc::ClientContext context;
+  auto call = stub.PrepareCall(&context, method, &queue);
+  auto wait = [&queue] {
+    void* tag;
+    bool ok;
+    return queue.Next(&tag, &ok) && ok;
+  };
+  call->StartCall(nullptr);
+  wait();
+  const grpc::Slice slice(request);
+  call->WriteLast(grpc::ByteBuffer(&slice, 1), {}, nullptr);
+  wait();
+  grpc::ByteBuffer answer;
+  do {
+    call->Read(&answer, nullptr);
+  } while (wait());
+  grpc::Status status;
+  call->Finish(&status, nullptr);
+  wait();
+  queue.Shutdown();
+  while (wait()) {
+  }
+  return status;
+}
+
+// promise: M-26
+TEST_F(TcpTransferTest, ReadersThatSendGarbageGetAnErrorAndHarmNobody) {
+  Serve();
+  const Value value = Committed("bytes");
+  EXPECT_EQ(Ask(endpoint_, kMemoryMethod, "short").error_code(),
+            grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(Ask(endpoint_, kMemoryMethod, "").error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(Ask(endpoint_, kMemoryMethod, std::string(17, 'x')).error_code(),
+            grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(Ask(endpoint_, "/fractos.v1.Link/Connect", "x").error_code(),
+            grpc::StatusCode::UNIMPLEMENTED);
+  EXPECT_FALSE(Ask(endpoint_, kMemoryMethod, std::string(1 << 20, 'x')).ok());
+  EXPECT_TRUE(Pull(value).ok());
+}
+
+}  // namespace
+}  // namespace fractos
