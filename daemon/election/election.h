@@ -13,7 +13,7 @@ namespace fractos {
 struct LeaderInfo {
   uint32_t replica = 0;
   BootId boot;
-  uint64_t epoch = 0;
+  uint64_t epoch = 0;  // 0: not known; its Links say
   friend bool operator==(const LeaderInfo&, const LeaderInfo&) = default;
 };
 
@@ -24,6 +24,10 @@ class ElectionObserver {
   virtual ~ElectionObserver() = default;
   // This replica leads. `epoch` is higher than any before and durable already.
   virtual void OnElected(uint64_t epoch) = 0;
+  // This replica leads no more, and the observer did not ask for it: what only a leader may do ends
+  // before this returns. Who leads instead is not known yet. Elections that cannot take leadership
+  // away never call it.
+  virtual void OnDeposed() {}
   // Another replica leads.
   virtual void OnLeader(const LeaderInfo& leader) = 0;
   // Standing for election does not work, for a reason that somebody has to mend; it goes on trying.
