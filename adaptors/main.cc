@@ -18,18 +18,20 @@
 namespace fractos {
 namespace {
 
-constexpr const char* kHelp = R"(usage: fractos-adaptor NAME [--describe [--options JSON]]
+constexpr const char* kHelp =
+    R"(usage: fractos-adaptor NAME [--connect PATH | --describe [--options JSON]]
        fractos-adaptor storage put KEY [--options JSON] < FILE
        fractos-adaptor storage get KEY [--options JSON] > FILE
 
 Serves one device to the daemon that started it, over the Unix socket whose descriptor
-FRACTOS_ADAPTOR_FD numbers. NAME is one of:
+FRACTOS_ADAPTOR_FD numbers, or the one that listens at PATH. NAME is one of:
 
   storage   files under one folder              options: {root, immutable}
   math      exact arithmetic on big integers
   cnn       what a photograph shows             options: {model, labels, input: {size, mean, scale}}
   echo      nothing useful, for tests           options: {hostile, log}
 
+  --connect    serve the daemon whose --adaptor-socket is PATH, once it is there
   --describe   print the device's description (docs/adaptors.md gives the format) and exit
   --options    the DeviceCluster's spec.adaptor.options
 )";

@@ -1,12 +1,14 @@
 #include "adaptors/kit/serve.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <deque>
@@ -26,6 +28,10 @@
 
 namespace fractos::adaptor {
 namespace {
+
+// Between tries to reach a daemon that is not there yet.
+constexpr std::chrono::milliseconds kFirstConnectPause{20};
+constexpr std::chrono::milliseconds kLastConnectPause{500};
 
 // What ServeDaemon adds to Serve: told how reading ended, before executing requests are awaited.
 using OnClosed = std::function<void(const absl::Status&)>;
@@ -207,20 +213,43 @@ class Server {
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
+// Which errors of connect(2) say that the daemon is not there yet, or busy.
+bool NotThereYet(int error) {
+  return error == ENOENT || error == ECONNREFUSED || error == EAGAIN || error == EINTR;
+}
+
 absl::StatusOr<UniqueFd> Connect(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof(address.sun_path)) {
-    return absl::FailedPreconditionError("FRACTOS_ADAPTOR_SOCKET is too long for a socket's path");
+  if (path.empty() || path.size() >= sizeof(address.sun_path)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("'", path, "' is empty or too long for a socket's path"));
   }
   std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
-  UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (!fd.valid() ||
-      ::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) {
-    return absl::ErrnoToStatus(errno, absl::StrCat("cannot connect to ", path));
+  std::chrono::milliseconds pause = kFirstConnectPause;
+  while (true) {
+    UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (fd.valid() &&
+        ::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0) {
+      return fd;
+    }
+    if (!fd.valid() || !NotThereYet(errno)) {
+      return absl::ErrnoToStatus(errno, absl::StrCat("cannot connect to ", path));
+    }
+    std::this_thread::sleep_for(pause);
+    pause = std::min(pause * 2, kLastConnectPause);
   }
-  return fd;
 }
+
+// As the first process of a container an adaptor would be deaf to SIGTERM, and one that waits for
+// its daemon has nothing to finish. One that serves does: the daemon, which is told to end at the
+// same moment, may need it for its last steps, and hangs up when it does not.
+void ObeySigterm() {
+  struct sigaction end {};
+  end.sa_handler = [](int) { ::_exit(0); };
+  ::sigaction(SIGTERM, &end, nullptr);
+}
+void IgnoreSigterm() { ::signal(SIGTERM, SIG_IGN); }
 
 bool IsUnixStream(int fd) {
   int value = 0;
@@ -242,11 +271,18 @@ absl::StatusOr<UniqueFd> OpenDaemonSocket() {
     return UniqueFd(fd);
   }
   if (const char* path = std::getenv("FRACTOS_ADAPTOR_SOCKET"); path != nullptr) {
-    return Connect(path);
+    return ConnectToDaemon(path);
   }
   return absl::FailedPreconditionError(
-      "an adaptor is started by its daemon, which sets FRACTOS_ADAPTOR_FD or "
-      "FRACTOS_ADAPTOR_SOCKET");
+      "an adaptor is started by its daemon, which sets FRACTOS_ADAPTOR_FD, or told by --connect or "
+      "FRACTOS_ADAPTOR_SOCKET where its daemon listens");
+}
+
+absl::StatusOr<UniqueFd> ConnectToDaemon(const std::string& path) {
+  ObeySigterm();
+  absl::StatusOr<UniqueFd> socket = Connect(path);
+  IgnoreSigterm();
+  return socket;
 }
 
 absl::Status Serve(Device& device, int socket) { return Server(device, socket).Run(nullptr); }
@@ -264,8 +300,7 @@ int PrintDescription(Device& device, absl::string_view options_json) {
   std::_Exit(std::cout.good() ? 0 : 1);
 }
 
-int ServeDaemon(Device& device) {
-  absl::StatusOr<UniqueFd> socket = OpenDaemonSocket();
+int ServeDaemon(Device& device, absl::StatusOr<UniqueFd> socket) {
   if (!socket.ok()) {
     std::cerr << socket.status().message() << "\n";
     return 2;
@@ -284,12 +319,15 @@ int ServeDaemon(Device& device) {
 }  // namespace
 
 int AdaptorMain(Device& device, const std::vector<std::string>& arguments) {
-  if (arguments.empty()) return ServeDaemon(device);
+  if (arguments.empty()) return ServeDaemon(device, OpenDaemonSocket());
+  if (arguments[0] == "--connect" && arguments.size() == 2) {
+    return ServeDaemon(device, ConnectToDaemon(arguments[1]));
+  }
   if (arguments[0] == "--describe" && arguments.size() == 1) return PrintDescription(device, "{}");
   if (arguments[0] == "--describe" && arguments.size() == 3 && arguments[1] == "--options") {
     return PrintDescription(device, arguments[2]);
   }
-  std::cerr << "the only arguments are: --describe [--options JSON]\n";
+  std::cerr << "the only arguments are: --connect PATH, or --describe [--options JSON]\n";
   return 2;
 }
 

@@ -17,6 +17,11 @@ namespace fractos::adaptor {
 // socket.
 absl::StatusOr<UniqueFd> OpenDaemonSocket();
 
+// Connects to a daemon that listens at `path`, and waits for as long as there is none: the
+// containers of a pod start in any order. SIGTERM ends the process (exit code 0) while it waits,
+// and is ignored from then on: the daemon hangs up when it needs the adaptor no more.
+absl::StatusOr<UniqueFd> ConnectToDaemon(const std::string& path);
+
 // Reads requests from `socket`, executes them on `device`, writes the answers, several of each with
 // one system call when they are there. Blocks until the daemon closes the socket (OK) or breaks the
 // protocol (InvalidArgument), and until the requests then executing have returned; their stop
@@ -24,10 +29,10 @@ absl::StatusOr<UniqueFd> OpenDaemonSocket();
 absl::Status Serve(Device& device, int socket);
 
 // The body of an adaptor's main; `arguments` are those after the program's (or adaptor's) name.
-// Without any it serves the daemon, and the process exits as soon as that has closed the socket,
-// whatever the device still does: nobody is left to answer to. "--describe [--options JSON]" prints
-// the description. Returns the exit code: 0, 1 when the daemon broke the protocol, 2 for wrong
-// arguments or options.
+// Without any, or with "--connect PATH", it serves the daemon, and the process exits as soon as
+// that has closed the socket, whatever the device still does: nobody is left to answer to.
+// "--describe [--options JSON]" prints the description. Returns the exit code: 0, 1 when the daemon
+// broke the protocol, 2 for wrong arguments or options.
 int AdaptorMain(Device& device, const std::vector<std::string>& arguments);
 
 }  // namespace fractos::adaptor

@@ -27,6 +27,10 @@ class AdaptorLauncher {
 
   // Ends the adaptor launched last, and all that it started, at once. Allowed after its end.
   virtual void Kill() = 0;
+
+  // A descriptor that is readable when there is an adaptor for Launch to give, for launchers that
+  // wait for adaptors rather than start them; -1: Launch starts one at any time.
+  virtual int Incoming() const { return -1; }
 };
 
 // Adaptors as child processes: a process group of their own, no new privileges, killed by the

@@ -469,6 +469,11 @@ void Device::Impl::Supervise() {
 }
 
 absl::Status Device::Impl::LaunchAndServe(std::shared_ptr<Exit> exit) {
+  if (const int incoming = launcher_->Incoming(); incoming >= 0) {
+    while (Poll(incoming, POLLIN, kNever) == 0) {
+      if (stopping()) return absl::CancelledError("stopping");
+    }
+  }
   absl::StatusOr<UniqueFd> socket =
       launcher_->Launch([exit, waker = waker_](const std::string& how) {
         {

@@ -1,6 +1,7 @@
 """Serves one device to its daemon."""
 import json
 import os
+import signal
 import socket
 import sys
 import threading
@@ -12,16 +13,35 @@ from . import wire
 from .device import Failure, Input, Passed, Request
 
 
+def _connect(path):
+    """Waits for as long as there is no daemon at the path: the containers of a pod start in any
+    order. SIGTERM ends an adaptor that waits; one that serves is needed by its daemon, which hangs
+    up when it is not."""
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    pause = 0.02
+    while True:
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            sock.connect(path)
+            break
+        except (FileNotFoundError, ConnectionRefusedError, BlockingIOError):
+            sock.close()
+        time.sleep(pause)
+        pause = min(2 * pause, 0.5)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    return sock
+
+
 def _open_socket():
+    if len(sys.argv) == 3 and sys.argv[1] == "--connect":
+        return _connect(sys.argv[2])
     number, path = os.environ.get("FRACTOS_ADAPTOR_FD"), os.environ.get("FRACTOS_ADAPTOR_SOCKET")
     if number:
         return socket.socket(fileno=int(number))
     if path:
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        sock.connect(path)
-        return sock
-    sys.exit("an adaptor is started by its daemon, which sets FRACTOS_ADAPTOR_FD or "
-             "FRACTOS_ADAPTOR_SOCKET")
+        return _connect(path)
+    sys.exit("an adaptor is started by its daemon, which sets FRACTOS_ADAPTOR_FD, or told by "
+             "--connect or FRACTOS_ADAPTOR_SOCKET where its daemon listens")
 
 
 def _failure(reason, message, retryable=False):
