@@ -3,6 +3,7 @@
 #include <optional>
 #include <variant>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
 namespace fractos {
@@ -25,7 +26,8 @@ Core::Options CoreOptions(const DeviceController::Options& options, const Clock&
 PeerInfo InitialInfo(const DeviceController::Options& options) {
   PeerInfo info;
   info.self = options.self;
-  info.memory_endpoint = MemorySocketOf(options.endpoint);
+  info.memory_endpoint =
+      MemoryEndpointOf(options.advertised.empty() ? options.endpoint : options.advertised);
   return info;
 }
 
@@ -51,6 +53,7 @@ DeviceController::DeviceController(Options options, EventLoop* loop, AdaptorLaun
       clock_(clock),
       observer_(observer),
       failpoint_(std::move(failpoint)),
+      meter_(clock),
       core_(CoreOptions(options_, *clock)),
       info_(InitialInfo(options_)),
       store_(options_.self, options_.memory_quota_bytes, random),
@@ -72,15 +75,34 @@ DeviceController::~DeviceController() {
 
 absl::Status DeviceController::Start(std::unique_ptr<Election> election) {
   election_ = std::move(election);
-  std::string socket = MemorySocketOf(options_.endpoint);
-  if (!socket.empty()) {
-    absl::StatusOr<std::unique_ptr<MemoryServer>> server = MemoryServer::Start(socket, &store_);
-    if (!server.ok()) return server.status();
-    memory_server_ = *std::move(server);
-  }
+  if (absl::Status served = ServeMemory(); !served.ok()) return served;
   if (absl::Status listens = links_.Listen(options_.endpoint); !listens.ok()) return listens;
   device_->Start();
   election_->Start();
+  return absl::OkStatus();
+}
+
+absl::Status DeviceController::ServeMemory() {
+  const std::string where = MemoryEndpointOf(options_.endpoint);
+  if (where.empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(options_.endpoint, " is neither unix:/path nor host:port, below 65535"));
+  }
+  if (!IsHostPort(where)) {
+    absl::StatusOr<std::unique_ptr<MemoryServer>> server = MemoryServer::Start(where, &store_);
+    if (!server.ok()) return server.status();
+    memory_server_ = *std::move(server);
+    return absl::OkStatus();
+  }
+  absl::StatusOr<std::unique_ptr<TcpMemoryServer>> server = TcpMemoryServer::Start(where, &store_);
+  if (!server.ok()) return server.status();
+  tcp_memory_server_ = *std::move(server);
+  if (absl::EndsWith(where, ":0")) {
+    Announce([this](PeerInfo* info) {
+      std::string& said = info->memory_endpoint;
+      said = absl::StrCat(said.substr(0, said.rfind(':') + 1), tcp_memory_server_->port());
+    });
+  }
   return absl::OkStatus();
 }
 
@@ -160,7 +182,10 @@ void DeviceController::CarryOut(Item item) {
   struct Visitor {
     DeviceController* self;
     Ticket ticket;
-    void operator()(Send& send) { self->links_.Send(send.to, send.message); }
+    void operator()(Send& send) {
+      self->meter_.Sent(send.message);
+      self->links_.Send(send.to, send.message);
+    }
     void operator()(LearnClusters& learn) {
       for (const ClusterView& cluster : learn.clusters) {
         self->links_.Learn(cluster);
@@ -168,13 +193,19 @@ void DeviceController::CarryOut(Item item) {
       }
     }
     void operator()(Fetch& fetch) { self->fetcher_->Fetch(fetch.run, fetch.value); }
-    void operator()(Execute& execute) { self->device_->Execute(ticket, std::move(execute)); }
+    void operator()(Execute& execute) {
+      self->meter_.Executing(execute.attempt, execute.step->operation);
+      self->device_->Execute(ticket, std::move(execute));
+    }
     void operator()(Cancel&) { self->device_->Cancel(ticket); }
     // Not there any more: released by a later action of the core, which knows.
     void operator()(Commit& commit) { self->store_.Commit(commit.object).IgnoreError(); }
     void operator()(Release& release) { self->fetcher_->Release(release.object); }
     void operator()(Reached& reached) {
       self->observer_->OnReached(reached);
+      if (auto step = self->meter_.Reached(reached)) {
+        self->observer_->OnStep(step->first, step->second);
+      }
       if (self->failpoint_ != nullptr) self->failpoint_->Reach(reached);
     }
     void operator()(StepDown& step_down) {
@@ -207,6 +238,9 @@ void DeviceController::OnPeerLost(const Address& peer) {
 }
 
 void DeviceController::OnMessages(const Incarnation& from, std::vector<Message> messages) {
+  for (const Message& message : messages) {
+    if (std::optional<Duration> hop = meter_.Received(message)) observer_->OnHop(*hop);
+  }
   Step([&from, &messages](Core& core, Time now, Actions* actions) {
     for (Message& message : messages) core.Receive(now, from, std::move(message), actions);
   });
@@ -259,6 +293,20 @@ void DeviceController::OnElected(uint64_t epoch) {
   observer_->OnLeading(epoch);
 }
 
+// The process stays, and finishes the steps without effects that it has accepted.
+void DeviceController::OnDeposed() {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (resigned_) return;  // peers know, and what is under way may end as it would have
+    election_works_ = false;
+  }
+  Announce([](PeerInfo* info) { info->epoch = 0; });
+  Step([](Core& core, Time now, Actions* actions) {
+    core.Follow(now, Address(), /*epoch=*/0, actions);
+  });
+  observer_->OnDeposed();
+}
+
 void DeviceController::OnLeader(const LeaderInfo& leader) {
   Address address{options_.self.address.cluster, leader.replica};
   {
@@ -303,15 +351,20 @@ DeviceController::Status DeviceController::status() const {
   {
     absl::MutexLock lock(&mutex_);
     status.described = described_;
-    status.election_works = election_works_;
     status.leads = core_.leads() && !resigned_;
+    status.election_works = election_works_ || status.leads;
     status.epoch = core_.epoch();
     status.core = core_.stats();
   }
   status.device = device_->stats();
   status.links = links_.stats();
   status.fetches = fetcher_->stats();
+  status.meter = meter_.counts();
   status.memory_used_bytes = store_.used_bytes();
+  status.memory_quota_bytes = options_.memory_quota_bytes;
+  if (tcp_memory_server_ != nullptr) {
+    status.memory_served_bytes = tcp_memory_server_->served_bytes();
+  }
   return status;
 }
 

@@ -20,11 +20,13 @@
 #include "daemon/election/election.h"
 #include "daemon/failpoint.h"
 #include "daemon/fetcher.h"
+#include "daemon/meter.h"
 #include "lib/base/address.h"
 #include "lib/base/clock.h"
 #include "lib/base/random.h"
 #include "lib/link/link_table.h"
 #include "lib/memory/memory_store.h"
+#include "lib/memory/tcp_transfer.h"
 #include "lib/memory/transfer.h"
 #include "lib/runtime/event_loop.h"
 
@@ -37,9 +39,15 @@ class ControllerObserver {
   virtual void OnReached(const Reached& reached) = 0;
   // How long the adaptor took for an execution, staging included.
   virtual void OnExecution(const std::string& operation, Duration took) = 0;
+  // From a hand-over's first sending to its Accepted.
+  virtual void OnHop(Duration took) = 0;
+  // From RECEIVED to COMMITTED.
+  virtual void OnStep(const std::string& operation, Duration took) = 0;
   virtual void OnDescribed(const DeviceDescription& description) = 0;
   virtual void OnAdaptorDown(const absl::Status& why) = 0;
   virtual void OnLeading(uint64_t epoch) = 0;
+  virtual void OnDeposed() = 0;
+  // `epoch` 0: not known.
   virtual void OnFollowing(const Address& leader, uint64_t epoch) = 0;
   virtual void OnElectionError(const absl::Status& why) = 0;
 };
@@ -62,7 +70,8 @@ class DeviceController final : public LinkObserver, public DeviceObserver, publi
  public:
   struct Options {
     Incarnation self;
-    std::string endpoint;  // "unix:/path" or "host:port"
+    std::string endpoint;    // where to listen: "unix:/path" or "host:port"
+    std::string advertised;  // where others reach it, if that is elsewhere
     uint64_t memory_quota_bytes = uint64_t{1} << 30;
     size_t max_in_flight = kDefaultMaxInFlight;
     size_t max_runs = 10'000;
@@ -88,6 +97,9 @@ class DeviceController final : public LinkObserver, public DeviceObserver, publi
   // Writes what is queued, for at most `grace`; then calls `done` on the loop's thread.
   void Shutdown(Duration grace, std::function<void()> done);
 
+  // Where Links are served, with the port that was chosen. After Start.
+  std::string endpoint() const { return links_.endpoint(); }
+
   struct Status {
     bool described = false;
     bool election_works = false;  // it leads, or knows who does
@@ -97,12 +109,17 @@ class DeviceController final : public LinkObserver, public DeviceObserver, publi
     Device::Stats device;
     LinkTable::Stats links;
     Fetcher::Stats fetches;
+    Meter::Counts meter;
     uint64_t memory_used_bytes = 0;
+    uint64_t memory_quota_bytes = 0;
+    uint64_t memory_served_bytes = 0;  // over the network
     bool ready() const { return described && election_works; }
   };
   Status status() const;
 
  private:
+  absl::Status ServeMemory();
+
   struct Item {
     Action action;
     Ticket ticket = 0;  // of an Execute or a Cancel; 0: nothing to cancel any more
@@ -123,6 +140,7 @@ class DeviceController final : public LinkObserver, public DeviceObserver, publi
   void OnDown(const absl::Status& why) override;
   // ElectionObserver
   void OnElected(uint64_t epoch) override;
+  void OnDeposed() override;
   void OnLeader(const LeaderInfo& leader) override;
   void OnElectionError(const absl::Status& why) override;
 
@@ -141,6 +159,7 @@ class DeviceController final : public LinkObserver, public DeviceObserver, publi
   const Clock* const clock_;
   ControllerObserver* const observer_;
   const std::unique_ptr<Failpoint> failpoint_;
+  Meter meter_;
 
   mutable absl::Mutex mutex_;
   Core core_ ABSL_GUARDED_BY(mutex_);
@@ -165,7 +184,8 @@ class DeviceController final : public LinkObserver, public DeviceObserver, publi
 
   MemoryStore store_;
   LinkTable links_;
-  std::unique_ptr<MemoryServer> memory_server_;
+  std::unique_ptr<MemoryServer> memory_server_;  // one of these
+  std::unique_ptr<TcpMemoryServer> tcp_memory_server_;
   // These have threads that call back, so they go before what they call.
   std::unique_ptr<Fetcher> fetcher_;
   std::unique_ptr<Device> device_;

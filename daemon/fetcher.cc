@@ -1,6 +1,7 @@
 #include "daemon/fetcher.h"
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 
@@ -8,14 +9,20 @@ namespace fractos {
 namespace {
 
 // On one machine a pull takes microseconds; an owner that is silent for this long is stopped, and
-// whoever watches over it has killed it by then.
+// whoever watches over it has killed it by then. Between machines the time that the bytes take is
+// added.
 constexpr std::chrono::seconds kPullTimeout{5};
 
 }  // namespace
 
-std::string MemorySocketOf(absl::string_view endpoint) {
-  if (!absl::ConsumePrefix(&endpoint, "unix:")) return "";
-  return absl::StrCat(endpoint, ".mem");
+std::string MemoryEndpointOf(absl::string_view endpoint) {
+  if (absl::ConsumePrefix(&endpoint, "unix:")) return absl::StrCat(endpoint, ".mem");
+  if (!IsHostPort(endpoint)) return "";
+  const size_t colon = endpoint.rfind(':');
+  uint32_t port = 0;
+  if (!absl::SimpleAtoi(endpoint.substr(colon + 1), &port) || port >= 65535) return "";
+  // Port 0 is any, here too.
+  return absl::StrCat(endpoint.substr(0, colon), ":", port == 0 ? 0 : port + 1);
 }
 
 Fetcher::Fetcher(Incarnation self, MemoryStore* store, Fetched fetched)
@@ -41,7 +48,7 @@ void Fetcher::Forget(const Address& peer) {
   peers_.erase(peer);
 }
 
-absl::StatusOr<std::string> Fetcher::SocketOf(const Incarnation& owner) {
+absl::StatusOr<std::string> Fetcher::WhereIs(const Incarnation& owner) {
   if (owner.address == self_.address) {
     return absl::NotFoundError(absl::StrCat("the value is gone from ", owner.address.ToString()));
   }
@@ -56,15 +63,15 @@ absl::StatusOr<std::string> Fetcher::SocketOf(const Incarnation& owner) {
     if (!endpoint.empty()) return std::string(absl::StripPrefix(endpoint, "unix:"));
   }
   auto cluster = clusters_.find(owner.address.cluster);
-  std::string socket;
+  std::string where;
   if (cluster != clusters_.end() && owner.address.replica < cluster->second.endpoints.size()) {
-    socket = MemorySocketOf(cluster->second.endpoints[owner.address.replica]);
+    where = MemoryEndpointOf(cluster->second.endpoints[owner.address.replica]);
   }
-  if (socket.empty()) {
+  if (where.empty()) {
     return absl::UnavailableError(
         absl::StrCat("nobody said where the Memory of ", owner.address.ToString(), " is read"));
   }
-  return socket;
+  return where;
 }
 
 void Fetcher::Fetch(const RunId& run, const Value& value) {
@@ -72,13 +79,15 @@ void Fetcher::Fetch(const RunId& run, const Value& value) {
     fetched_(run, value, absl::OkStatus());
     return;
   }
-  absl::StatusOr<std::string> socket = SocketOf(value.owner);
-  if (!socket.ok()) {
+  absl::StatusOr<std::string> where = WhereIs(value.owner);
+  // Rather than move what cannot be kept.
+  if (absl::Status room = store_->CheckRoom(value.size); where.ok() && !room.ok()) where = room;
+  if (!where.ok()) {
     {
       absl::MutexLock lock(&mutex_);
       ++stats_.failed;
     }
-    fetched_(run, value, socket.status());
+    fetched_(run, value, where.status());
     return;
   }
   uint64_t id;
@@ -86,10 +95,13 @@ void Fetcher::Fetch(const RunId& run, const Value& value) {
     absl::MutexLock lock(&mutex_);
     id = pending_[value.object] = ++last_id_;
   }
-  client_->Pull(value, *socket, kPullTimeout,
-                [this, id, run, value](absl::StatusOr<UniqueFd> file) {
-                  Keep(id, run, value, std::move(file));
-                });
+  const uint64_t pull = client_->Pull(value, *where, kPullTimeout,
+                                      [this, id, run, value](absl::StatusOr<UniqueFd> file) {
+                                        Keep(id, run, value, std::move(file));
+                                      });
+  absl::MutexLock lock(&mutex_);
+  auto it = pending_.find(value.object);
+  if (it != pending_.end() && it->second == id) pulls_[value.object] = pull;
 }
 
 void Fetcher::Keep(uint64_t id, const RunId& run, const Value& value,
@@ -118,14 +130,21 @@ bool Fetcher::Take(uint64_t id, const ObjectId& object) {
   auto it = pending_.find(object);
   if (it == pending_.end() || it->second != id) return false;
   pending_.erase(it);
+  pulls_.erase(object);
   return true;
 }
 
 void Fetcher::Release(const ObjectId& object) {
+  uint64_t pull = 0;
   {
     absl::MutexLock lock(&mutex_);
     pending_.erase(object);
+    if (auto it = pulls_.find(object); it != pulls_.end()) {
+      pull = it->second;
+      pulls_.erase(it);
+    }
   }
+  client_->Cancel(pull);
   store_->Release(object);
 }
 

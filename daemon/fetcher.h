@@ -22,9 +22,9 @@
 
 namespace fractos {
 
-// Where the Memory of a daemon at `endpoint` ("unix:/path") is read: a socket beside it. Empty for
-// an endpoint that is no Unix socket.
-std::string MemorySocketOf(absl::string_view endpoint);
+// Where the Memory of a daemon whose Links are at `endpoint` is read: at "unix:/path" the socket
+// "/path.mem", at "host:port" the port after it. Empty for what is neither.
+std::string MemoryEndpointOf(absl::string_view endpoint);
 
 // Fetches values, and knows where their owners serve them: from what an owner says of itself on a
 // Link, else from where its cluster's endpoints are, for bytes come from owners that no message
@@ -56,7 +56,7 @@ class Fetcher {
   Stats stats() const;
 
  private:
-  absl::StatusOr<std::string> SocketOf(const Incarnation& owner) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::StatusOr<std::string> WhereIs(const Incarnation& owner) ABSL_LOCKS_EXCLUDED(mutex_);
   void Keep(uint64_t id, const RunId& run, const Value& value, absl::StatusOr<UniqueFd> file);
   bool Take(uint64_t id, const ObjectId& object) ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -70,6 +70,7 @@ class Fetcher {
   // What is under way, by the number of the Fetch: a late answer to one that was released must not
   // be taken for that of the next.
   absl::flat_hash_map<ObjectId, uint64_t> pending_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<ObjectId, uint64_t> pulls_ ABSL_GUARDED_BY(mutex_);  // what Cancel takes
   uint64_t last_id_ ABSL_GUARDED_BY(mutex_) = 0;
   Stats stats_ ABSL_GUARDED_BY(mutex_);
 

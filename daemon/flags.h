@@ -3,6 +3,7 @@
 #define FRACTOS_DAEMON_FLAGS_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,11 +14,27 @@
 
 namespace fractos {
 
+// What a daemon in a pod needs to know, mostly from the downward API.
+struct KubernetesFlags {
+  std::string ns;       // of the pod, its DeviceCluster and its Lease
+  std::string cluster;  // the DeviceCluster's name
+  std::string pod;
+  std::string pod_uid;
+  std::string lease;
+  std::string kubeconfig;  // empty: the pod's service account
+  Duration lease_duration = std::chrono::seconds(5);
+  Duration renew_deadline = std::chrono::seconds(3);
+  Duration retry_period = std::chrono::seconds(1);
+};
+
 struct DaemonFlags {
   std::string cluster;  // full name
   uint32_t replica = 0;
   std::string directory;
   std::string endpoint;
+  std::string advertised;  // where others reach it; empty: at `endpoint`
+  // Set: replicas are pods and elect their leader by a Lease; else by a file lock in `directory`.
+  std::optional<KubernetesFlags> kubernetes;
   std::string http_address;  // empty: none
   EventLog::Format log_format = EventLog::Format::kText;
   bool verbose = false;
@@ -27,6 +44,7 @@ struct DaemonFlags {
   std::string adaptor_options = "{}";
   Duration drain_grace = std::chrono::seconds(5);
   bool die_with_parent = false;
+  std::string adaptor_socket;        // where an adaptor connects that somebody else starts; or
   std::vector<std::string> command;  // the adaptor's
 
   std::string done;  // not empty: print this and exit 0 (--help, --version)

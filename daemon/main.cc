@@ -19,9 +19,11 @@
 #include "absl/synchronization/notification.h"
 #include "daemon/controller.h"
 #include "daemon/device/adaptor_launcher.h"
+#include "daemon/device/socket_launcher.h"
 #include "daemon/election/file_election.h"
 #include "daemon/failpoint.h"
 #include "daemon/flags.h"
+#include "daemon/kubernetes.h"
 #include "daemon/metrics.h"
 #include "lib/runtime/atomic_file.h"
 #include "lib/runtime/child_process.h"
@@ -81,6 +83,10 @@ class Daemon final : public ControllerObserver {
   void OnExecution(const std::string& operation, Duration took) override {
     metrics_->Executed(operation, took);
   }
+  void OnHop(Duration took) override { metrics_->Hop(took); }
+  void OnStep(const std::string& operation, Duration took) override {
+    metrics_->Step(operation, took);
+  }
   void OnDescribed(const DeviceDescription& description) override {
     described_ = true;
     log_->Write(Level::kInfo, "adaptor ready", {{"device", description.device}});
@@ -98,11 +104,14 @@ class Daemon final : public ControllerObserver {
     }
   }
   void OnLeading(uint64_t epoch) override {
+    metrics_->ElectionWon();
     log_->Write(Level::kInfo, "leading", {{"epoch", absl::StrCat(epoch)}});
   }
+  void OnDeposed() override { log_->Write(Level::kWarning, "deposed"); }
   void OnFollowing(const Address& leader, uint64_t epoch) override {
-    log_->Write(Level::kInfo, "following",
-                {{"leader", leader.ToString()}, {"epoch", absl::StrCat(epoch)}});
+    EventLog::Fields fields = {{"leader", leader.ToString()}};
+    if (epoch != 0) fields.emplace_back("epoch", absl::StrCat(epoch));
+    log_->Write(Level::kInfo, "following", fields);
   }
   void OnElectionError(const absl::Status& why) override {
     log_->Write(Level::kError, "election", {{"reason", std::string(why.message())}});
@@ -141,10 +150,14 @@ void AwaitEvent(const UniqueFd& wake, const Clock& clock, Time until) {
 }
 
 StatusServer::Pages MakePages(EventLoop* loop, const DeviceController* controller,
-                              const Metrics* metrics) {
+                              const Metrics* metrics, const KubernetesCluster* cluster) {
   StatusServer::Pages pages;
   pages.metrics = [controller, metrics] { return metrics->Render(controller->status()); };
-  pages.not_healthy_for = [loop]() -> std::string {
+  pages.not_healthy_for = [loop, cluster]() -> std::string {
+    if (cluster != nullptr) {
+      const absl::Status elected = cluster->Check();
+      if (!elected.ok()) return std::string(elected.message());
+    }
     auto answered = std::make_shared<absl::Notification>();
     loop->Post([answered] { answered->Notify(); });
     const bool alive = answered->WaitForNotificationWithTimeout(kHealthPatience);
@@ -184,13 +197,31 @@ absl::StatusOr<UniqueFd> LockReplica(const std::string& folder, uint32_t replica
   return lock;
 }
 
+absl::StatusOr<std::unique_ptr<AdaptorLauncher>> MakeLauncher(const DaemonFlags& flags,
+                                                              ChildProcesses* children) {
+  if (flags.adaptor_socket.empty()) {
+    return std::make_unique<ProcessLauncher>(ProcessLauncher::Options{flags.command, {}, ""},
+                                             children);
+  }
+  return SocketLauncher::Listen(flags.adaptor_socket);
+}
+
+absl::StatusOr<std::unique_ptr<Election>> MakeElection(const DaemonFlags& flags,
+                                                       const Incarnation& self,
+                                                       KubernetesCluster* cluster, Random* random,
+                                                       ElectionObserver* observer) {
+  if (cluster != nullptr) return cluster->MakeElection(flags, self, random, observer);
+  return FileElection::Create({ElectionFolder(flags.directory, flags.cluster), self}, observer);
+}
+
 int Run(const DaemonFlags& flags) {
   SystemClock clock;
   SystemRandom random;
   Incarnation self{{flags.cluster, flags.replica}, random.NewId<BootId>()};
   EventLog log(self.address.ToString(), flags.log_format,
                flags.verbose ? Level::kDebug : Level::kInfo, &clock);
-  Metrics metrics(flags.cluster);
+  Metrics metrics(flags.cluster,
+                  flags.kubernetes.has_value() ? flags.kubernetes->lease : std::string());
   Daemon daemon(&log, &metrics);
   UniqueFd wake(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   g_wake_fd = wake.get();
@@ -200,28 +231,41 @@ int Run(const DaemonFlags& flags) {
   if (!failpoint.ok()) return Fail(log, "failpoint", failpoint.status(), kExitBadInput);
 
   ChildProcesses children;
-  ProcessLauncher launcher({flags.command, {}, ""}, &children);
+  absl::StatusOr<std::unique_ptr<AdaptorLauncher>> launcher = MakeLauncher(flags, &children);
+  if (!launcher.ok()) return Fail(log, "adaptor socket", launcher.status(), kExitFailed);
+  std::unique_ptr<KubernetesCluster> cluster;  // outlives the election, which the controller owns
+  if (flags.kubernetes.has_value()) {
+    auto opened = KubernetesCluster::Open(*flags.kubernetes, &metrics);
+    if (!opened.ok()) return Fail(log, "kubernetes", opened.status(), kExitBadInput);
+    cluster = *std::move(opened);
+  }
   EventLoop loop;
   DeviceController::Options options;
   options.self = self;
   options.endpoint = flags.endpoint;
+  options.advertised = flags.advertised;
   options.memory_quota_bytes = flags.memory_quota_bytes;
   options.max_in_flight = flags.max_in_flight;
   options.max_runs = flags.max_runs;
   options.seed = random.Next();
   options.device.options_json = flags.adaptor_options;
-  DeviceController controller(std::move(options), &loop, &launcher, &clock, &random,
+  DeviceController controller(std::move(options), &loop, launcher->get(), &clock, &random,
                               *std::move(failpoint), &daemon);
 
-  std::string folder = ElectionFolder(flags.directory, flags.cluster);
-  auto election = FileElection::Create({folder, self}, &controller);
+  absl::StatusOr<std::unique_ptr<Election>> election =
+      MakeElection(flags, self, cluster.get(), &random, &controller);
   if (!election.ok()) return Fail(log, "election", election.status(), kExitFailed);
-  const absl::StatusOr<UniqueFd> lock = LockReplica(folder, flags.replica);
-  if (!lock.ok()) return Fail(log, "cannot start", lock.status(), kExitFailed);
+  UniqueFd lock;
+  if (cluster == nullptr) {  // of a pod there is but one
+    auto locked = LockReplica(ElectionFolder(flags.directory, flags.cluster), flags.replica);
+    if (!locked.ok()) return Fail(log, "cannot start", locked.status(), kExitFailed);
+    lock = *std::move(locked);
+  }
   // Before it may lead: whoever cannot be reached must not take the lead from another.
   std::unique_ptr<StatusServer> http;
   if (!flags.http_address.empty()) {
-    auto server = StatusServer::Start(flags.http_address, MakePages(&loop, &controller, &metrics));
+    auto server = StatusServer::Start(flags.http_address,
+                                      MakePages(&loop, &controller, &metrics, cluster.get()));
     if (!server.ok()) {
       return Fail(log, "http", server.status(),
                   absl::IsInvalidArgument(server.status()) ? kExitBadInput : kExitFailed);
@@ -231,6 +275,7 @@ int Run(const DaemonFlags& flags) {
   }
   absl::Status started = controller.Start(*std::move(election));
   if (!started.ok()) return Fail(log, "cannot start", started, kExitFailed);
+  log.Write(Level::kInfo, "serving", {{"endpoint", controller.endpoint()}});
   std::thread loop_thread([&loop] { loop.Run(); });
 
   while (!daemon.failed() && g_stop_signals == 0) AwaitEvent(wake, clock, Time::max());

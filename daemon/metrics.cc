@@ -13,6 +13,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/synchronization/mutex.h"
+#include "daemon/process_stats.h"
 #include "lib/base/limits.h"
 
 namespace fractos {
@@ -20,48 +21,82 @@ namespace {
 
 constexpr size_t kStates = static_cast<size_t>(StepState::kPassed) + 1;
 
+using Labels = prometheus::Labels;
+
 prometheus::Histogram::BucketBoundaries Buckets() {
   return {20e-6, 50e-6, 100e-6, 200e-6, 500e-6, 1e-3, 2e-3, 5e-3, 10e-3, 50e-3, 0.2, 1, 5, 30};
 }
+
+// client-go's.
+prometheus::Histogram::BucketBoundaries RequestBuckets() {
+  return {.005, .025, .1, .25, .5, 1, 2, 4, 8, 15, 30, 60};
+}
+
+double ToSeconds(Duration took) { return std::chrono::duration<double>(took).count(); }
+
+// A histogram for each operation. Thread-safe.
+class ByOperation {
+ public:
+  explicit ByOperation(prometheus::Family<prometheus::Histogram>* family) : family_(family) {}
+
+  void Observe(const std::string& operation, Duration took) {
+    prometheus::Histogram* histogram;
+    {
+      absl::MutexLock lock(&mutex_);
+      auto it = histograms_.find(operation);
+      // Operations come out of graphs; the device has no more than this.
+      if (it == histograms_.end() && histograms_.size() >= kMaxOperations) return;
+      if (it == histograms_.end()) {
+        it = histograms_.emplace(operation, &family_->Add({{"operation", operation}}, Buckets()))
+                 .first;
+      }
+      histogram = it->second;
+    }
+    histogram->Observe(ToSeconds(took));
+  }
+
+ private:
+  prometheus::Family<prometheus::Histogram>* const family_;
+  absl::Mutex mutex_;
+  absl::flat_hash_map<std::string, prometheus::Histogram*> histograms_ ABSL_GUARDED_BY(mutex_);
+};
 
 }  // namespace
 
 class Metrics::Impl {
  public:
-  explicit Impl(const std::string& cluster)
+  Impl(const std::string& cluster, std::string lease)
       : labels_{{"cluster", cluster}},
-        executions_(prometheus::BuildHistogram()
-                        .Name("fractos_execution_seconds")
-                        .Help("How long the adaptor took for an execution, staging included.")
-                        .Labels(labels_)
-                        .Register(registry_)) {
-    auto& states = prometheus::BuildCounter()
-                       .Name("fractos_steps_total")
-                       .Help("Steps that reached a state.")
-                       .Labels(labels_)
-                       .Register(registry_);
+        lease_(std::move(lease)),
+        executions_(&Histogram("fractos_execution_seconds",
+                               "How long the adaptor took for an execution, staging included.")),
+        steps_(&Histogram("fractos_step_seconds", "Of steps, from RECEIVED to COMMITTED.")),
+        hops_(Histogram("fractos_hop_seconds", "From a hand-over's first sending to its Accepted.")
+                  .Add({}, Buckets())),
+        elections_won_(
+            Counter("fractos_elections_won_total", "Times that this process began to lead.")
+                .Add({})),
+        requests_(Counter("rest_client_requests_total", "Requests to the API server.")),
+        retries_(Counter("rest_client_request_retries_total", "Requests sent again.")),
+        request_seconds_(
+            Histogram("rest_client_request_duration_seconds", "Of requests to the API server.")) {
+    auto& states = Counter("fractos_steps_total", "Steps that reached a state.");
     for (size_t i = 0; i < kStates; ++i) {
       states_[i] = &states.Add({{"state", std::string(StepStateName(static_cast<StepState>(i)))}});
     }
   }
 
   void Reached(StepState state) { states_[static_cast<size_t>(state)]->Increment(); }
-
   void Executed(const std::string& operation, Duration took) {
-    prometheus::Histogram* histogram;
-    {
-      absl::MutexLock lock(&mutex_);
-      auto it = by_operation_.find(operation);
-      // Operations come out of graphs; the device has no more than this.
-      if (it == by_operation_.end() && by_operation_.size() >= kMaxOperations) return;
-      if (it == by_operation_.end()) {
-        it = by_operation_
-                 .emplace(operation, &executions_.Add({{"operation", operation}}, Buckets()))
-                 .first;
-      }
-      histogram = it->second;
-    }
-    histogram->Observe(std::chrono::duration<double>(took).count());
+    executions_.Observe(operation, took);
+  }
+  void Step(const std::string& operation, Duration took) { steps_.Observe(operation, took); }
+  void Hop(Duration took) { hops_.Observe(ToSeconds(took)); }
+  void ElectionWon() { elections_won_.Increment(); }
+  void Request(const Labels& labels) { requests_.Add(labels).Increment(); }
+  void Retry(const Labels& labels) { retries_.Add(labels).Increment(); }
+  void RequestTook(const Labels& labels, Duration took) {
+    request_seconds_.Add(labels, RequestBuckets()).Observe(ToSeconds(took));
   }
 
   std::string Render(const DeviceController::Status& status) const {
@@ -113,23 +148,104 @@ class Metrics::Impl {
     count("fractos_messages_sent_total", "Protocol messages.", status.links.messages_sent);
     count("fractos_messages_received_total", "Protocol messages.", status.links.messages_received);
     count("fractos_frames_sent_total", "Batches of messages.", status.links.frames_sent);
+    gauge("fractos_queued", "Attempts that wait for a slot.", status.core.queued);
+    gauge("fractos_memory_quota_bytes", "What Memory objects may have together.",
+          status.memory_quota_bytes);
+    count("fractos_served_bytes_total", "Of values that went to others.",
+          status.memory_served_bytes);
+    count("fractos_handovers_sent_total", "Hand-overs, each once however often it is sent.",
+          status.meter.handovers_sent);
+    count("fractos_handovers_received_total", "Hand-overs that arrived, repeated ones included.",
+          status.meter.handovers_received);
+    families.push_back(Refusals(status.meter));
+    AddProcess(gauge, count);
+    if (!lease_.empty()) families.push_back(MasterStatus(status.leads));
     return prometheus::TextSerializer().Serialize(families);
   }
 
  private:
+  prometheus::Family<prometheus::Histogram>& Histogram(const char* name, const char* help) {
+    return prometheus::BuildHistogram().Name(name).Help(help).Labels(labels_).Register(registry_);
+  }
+  prometheus::Family<prometheus::Counter>& Counter(const char* name, const char* help) {
+    return prometheus::BuildCounter().Name(name).Help(help).Labels(labels_).Register(registry_);
+  }
+
+  prometheus::ClientMetric Labelled(const char* name, std::string value) const {
+    prometheus::ClientMetric metric;
+    for (const auto& [key, text] : labels_) metric.label.push_back({key, text});
+    metric.label.push_back({name, std::move(value)});
+    return metric;
+  }
+
+  prometheus::MetricFamily Refusals(const Meter::Counts& counts) const {
+    prometheus::MetricFamily family;
+    family.name = "fractos_refusals_total";
+    family.help = "Hand-overs refused.";
+    family.type = prometheus::MetricType::Counter;
+    for (size_t i = 0; i < Meter::kRefusals; ++i) {
+      prometheus::ClientMetric metric =
+          Labelled("reason", std::string(RefusalName(static_cast<Refusal>(i))));
+      metric.counter.value = static_cast<double>(counts.refused[i]);
+      family.metric.push_back(std::move(metric));
+    }
+    return family;
+  }
+
+  // As client-go has it, for dashboards that know it.
+  prometheus::MetricFamily MasterStatus(bool leads) const {
+    prometheus::MetricFamily family;
+    family.name = "leader_election_master_status";
+    family.help = "Whether this process has the Lease and its epoch.";
+    family.type = prometheus::MetricType::Gauge;
+    family.metric.push_back(Labelled("name", lease_));
+    family.metric.back().gauge.value = leads ? 1 : 0;
+    return family;
+  }
+
+  template <typename Gauge, typename Count>
+  static void AddProcess(const Gauge& gauge, const Count& count) {
+    const ProcessStats process = ReadProcessStats();
+    count("process_cpu_seconds_total", "Processor time used.", process.cpu_seconds);
+    gauge("process_resident_memory_bytes", "Memory in use.", process.resident_bytes);
+    gauge("process_open_fds", "Open descriptors.", process.open_fds);
+    gauge("process_start_time_seconds", "When the process started, since 1970.",
+          process.start_time_seconds);
+  }
+
   prometheus::Registry registry_;
-  const prometheus::Labels labels_;
-  prometheus::Family<prometheus::Histogram>& executions_;
+  const Labels labels_;
+  const std::string lease_;
+  ByOperation executions_;
+  ByOperation steps_;
+  prometheus::Histogram& hops_;
+  prometheus::Counter& elections_won_;
+  prometheus::Family<prometheus::Counter>& requests_;
+  prometheus::Family<prometheus::Counter>& retries_;
+  prometheus::Family<prometheus::Histogram>& request_seconds_;
   std::array<prometheus::Counter*, kStates> states_{};
-  absl::Mutex mutex_;
-  absl::flat_hash_map<std::string, prometheus::Histogram*> by_operation_ ABSL_GUARDED_BY(mutex_);
 };
 
-Metrics::Metrics(const std::string& cluster) : impl_(std::make_unique<Impl>(cluster)) {}
+Metrics::Metrics(const std::string& cluster, const std::string& lease)
+    : impl_(std::make_unique<Impl>(cluster, lease)) {}
 Metrics::~Metrics() = default;
 void Metrics::Reached(StepState state) { impl_->Reached(state); }
 void Metrics::Executed(const std::string& operation, Duration took) {
   impl_->Executed(operation, took);
+}
+void Metrics::Step(const std::string& operation, Duration took) { impl_->Step(operation, took); }
+void Metrics::Hop(Duration took) { impl_->Hop(took); }
+void Metrics::ElectionWon() { impl_->ElectionWon(); }
+void Metrics::OnRequest(absl::string_view code, absl::string_view method, absl::string_view host) {
+  impl_->Request(
+      {{"code", std::string(code)}, {"method", std::string(method)}, {"host", std::string(host)}});
+}
+void Metrics::OnRetry(absl::string_view code, absl::string_view verb, absl::string_view host) {
+  impl_->Retry(
+      {{"code", std::string(code)}, {"verb", std::string(verb)}, {"host", std::string(host)}});
+}
+void Metrics::OnDuration(absl::string_view verb, absl::string_view host, Duration took) {
+  impl_->RequestTook({{"verb", std::string(verb)}, {"host", std::string(host)}}, took);
 }
 std::string Metrics::Render(const DeviceController::Status& status) const {
   return impl_->Render(status);

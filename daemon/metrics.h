@@ -8,19 +8,29 @@
 #include "daemon/continuation/actions.h"
 #include "daemon/controller.h"
 #include "lib/base/clock.h"
+#include "lib/kube/rest_observer.h"
 
 namespace fractos {
 
 // Counts what happens; what can be asked for is asked for when somebody looks. Labels are the
 // cluster, step states and the device's operations, never runs: their number has no bound.
 // Thread-safe.
-class Metrics {
+class Metrics final : public kube::RestObserver {
  public:
-  explicit Metrics(const std::string& cluster);
-  ~Metrics();
+  // `lease`: what this daemon's cluster elects its leader by; empty: by something else.
+  Metrics(const std::string& cluster, const std::string& lease);
+  ~Metrics() override;
 
   void Reached(StepState state);
   void Executed(const std::string& operation, Duration took);
+  void Step(const std::string& operation, Duration took);
+  void Hop(Duration took);
+  void ElectionWon();
+
+  // RestObserver
+  void OnRequest(absl::string_view code, absl::string_view method, absl::string_view host) override;
+  void OnRetry(absl::string_view code, absl::string_view verb, absl::string_view host) override;
+  void OnDuration(absl::string_view verb, absl::string_view host, Duration took) override;
 
   std::string Render(const DeviceController::Status& status) const;
 

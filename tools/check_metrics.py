@@ -24,7 +24,9 @@ import yaml
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CHART = ROOT / "helm" / "fractos"
 TABLE_ROW = re.compile(r"^\| `([a-z_]+)` \| (\w+) \| .*\| (now|operator) \|$", re.MULTILINE)
-IN_CODE = re.compile(r'(?:\.Name\(|\b(?:gauge|count)\()\s*"(fractos_[a-z_]+)"')
+IN_CODE = re.compile(
+    r'(?:\.Name\(|\b(?:gauge|count|Histogram|Counter)\(|\.name = )\s*"(fractos_[a-z_]+)"'
+)
 NAME = re.compile(
     r"\b(?:fractos|controller_runtime|workqueue|rest_client|leader_election|process)_[a-z_]+\b"
 )

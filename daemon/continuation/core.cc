@@ -177,6 +177,7 @@ Core::Stats Core::Impl::stats() const {
   Stats stats = stats_;
   stats.runs = runs_.size();
   stats.executing = occupied_;
+  stats.queued = queue_.size();
   stats.holds = holds_.size();
   for (const auto& [id, run] : runs_) {
     stats.attempts += run.attempts.size();

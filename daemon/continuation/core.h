@@ -100,7 +100,7 @@ class Core {
   void Tick(Time now, Actions* actions);
 
   struct Stats {
-    size_t runs = 0, attempts = 0, executing = 0, holds = 0, candidates = 0;
+    size_t runs = 0, attempts = 0, executing = 0, queued = 0, holds = 0, candidates = 0;
     uint64_t duplicates = 0, stale_redrives = 0, stale_epochs = 0, resends = 0;
   };
   Stats stats() const;

@@ -22,6 +22,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "lib/base/random.h"
 #include "lib/base/unique_fd.h"
@@ -119,6 +120,18 @@ class TestDriver final : public LinkObserver {
     };
     mutex_.AwaitWithTimeout(absl::Condition(&there), kPatience);
     return leader;
+  }
+  // Whether that many have described themselves and lead.
+  bool AwaitPeers(size_t n) {
+    absl::MutexLock lock(&mutex_);
+    auto there = [this, n]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
+      size_t ready = 0;
+      for (const auto& [address, peer] : peers_) {
+        ready += peer.epoch > 0 && !peer.description_json.empty();
+      }
+      return ready >= n;
+    };
+    return mutex_.AwaitWithTimeout(absl::Condition(&there), kPatience);
   }
   // The result of `step` of `run`, once it is reported.
   ResultPtr AwaitResult(const RunId& run, const StepPath& step) {
@@ -271,6 +284,73 @@ TEST_F(DaemonTest, LivesThroughWhateverItsAdaptorDoesAndServesTheNextRun) {
     EXPECT_EQ(*result->value.inline_bytes, "still here");
     EXPECT_EQ(result->executor, leader->self) << "the same daemon, the same incarnation";
   }
+}
+
+// Where the daemon with that log listens, once it says so.
+std::string AwaitEndpoint(const std::string& log) {
+  const absl::Time until = absl::Now() + kPatience;
+  const std::string before = "serving endpoint=\"";
+  while (absl::Now() < until) {
+    std::ifstream file(log);
+    const std::string text{std::istreambuf_iterator<char>(file), {}};
+    const size_t begin = text.find(before);
+    const size_t end = text.find("\"\n", begin);
+    if (begin != std::string::npos && end != std::string::npos) {
+      return text.substr(begin + before.size(), end - begin - before.size());
+    }
+    std::this_thread::yield();
+  }
+  return "";
+}
+
+// promise: M-20
+TEST_F(DaemonTest, ValuesCrossBetweenDaemonsThatShareNoFolder) {
+  std::vector<std::unique_ptr<Program>> daemons;
+  Continuation plan;
+  for (const char* name : {"source", "sink"}) {
+    const std::string log = absl::StrCat(directory_, "/", name, ".log");
+    daemons.push_back(std::make_unique<Program>(
+        std::vector<std::string>{FRACTOS_BIN_DIR "/fractos-daemon", "--name", name, "--directory",
+                                 absl::StrCat(directory_, "/", name), "--endpoint", "127.0.0.1:0",
+                                 "--", FRACTOS_BIN_DIR "/fractos-adaptor", "echo"},
+        log));
+    ClusterView view;
+    view.cluster = absl::StrCat("default/", name);
+    view.endpoints = {AwaitEndpoint(log)};
+    driver_.links().Learn(view);
+    driver_.links().Connect({view.cluster, 0});
+    plan.clusters.push_back(view);
+  }
+  const std::string text(100'000, 'v');
+  auto make = [&text](const std::string& path) {
+    auto step = std::make_shared<Step>();
+    step->path = path;
+    step->cluster = "default/" + path;
+    step->operation = "copy";
+    step->timeout = std::chrono::seconds(10);
+    step->deterministic_so_far = true;
+    if (path == "source") {
+      step->arguments = absl::StrCat("{\"text\": \"", text, "\"}");
+    } else {
+      step->inputs = {{"data", "source", false}};
+    }
+    return step;
+  };
+  plan.run = random_.NewId<RunId>();
+  plan.driver = driver_.self().address;
+  plan.steps = {make("source"), make("sink")};
+  HandOver message;
+  message.remaining = std::chrono::seconds(30);
+  message.sender = driver_.self();
+  message.continuation = std::make_shared<Continuation>(plan);
+  ASSERT_TRUE(driver_.AwaitPeers(2));
+  driver_.links().Send({"default/source", 0}, message);
+  ResultPtr result = driver_.AwaitResult(plan.run, "sink");
+  ASSERT_NE(result, nullptr);
+  EXPECT_EQ(result->state, ResultState::kSucceeded) << result->failure.message;
+  EXPECT_EQ(result->executor.address.cluster, "default/sink");
+  EXPECT_EQ(result->value.digest, Digest::Of(text));
+  EXPECT_EQ(result->transfer.bytes, text.size());
 }
 
 // promise: E-03
