@@ -123,6 +123,15 @@ install: build ## install the programs under PREFIX
 	@cmake --install build/release --prefix $(PREFIX) >/dev/null
 	@echo 'installed into $(DESTDIR)$(PREFIX)'
 
+.PHONY: images
+images: build ## build the container images into build/images, with IMAGE_TOOL=buildah, podman or docker
+	@tools/deps.sh --quiet images
+	@images/build.sh $(IMAGES)
+
+.PHONY: push
+push: ## push the images that are built to REGISTRY
+	@REGISTRY=$(REGISTRY) images/push.sh
+
 .PHONY: clean
 clean: ## remove everything that was built
 	@rm -rf build

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that are missing, and only those, and says which.
 #
-#   tools/deps.sh [--check] [--quiet] [build] [checks] [cluster]
+#   tools/deps.sh [--check] [--quiet] [build] [checks] [cluster] [images]
 #
 # build   what building, testing and running takes (the default)
 # checks  what the checks of .ci/run take on top
 # cluster what the Kubernetes of tests/cluster takes, besides Go
+# images  what building container images takes
 # --check only says what is missing; exits 1 if anything is
 # --quiet says nothing when nothing is missing
 #
@@ -23,6 +24,7 @@ checks=(clang clang-tidy clang-format ccache mold graphviz)
 cluster=(make gcc libc6-dev python3 curl openssl iproute2 util-linux mount
          containerd runc containernetworking-plugins iptables conntrack socat
          buildah busybox-static)
+images=(buildah mmdebstrap ca-certificates binutils)
 
 check_only=false
 quiet=false
@@ -34,8 +36,9 @@ for argument in "$@"; do
     build) wanted+=("${build[@]}") ;;
     checks) wanted+=("${checks[@]}") ;;
     cluster) wanted+=("${cluster[@]}") ;;
+    images) wanted+=("${images[@]}") ;;
     *) echo "tools/deps.sh: unknown argument: $argument" \
-            "(known: --check --quiet build checks cluster)" >&2
+            "(known: --check --quiet build checks cluster images)" >&2
        exit 2 ;;
   esac
 done
