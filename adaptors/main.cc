@@ -20,8 +20,8 @@ namespace {
 
 constexpr const char* kHelp =
     R"(usage: fractos-adaptor NAME [--connect PATH | --describe [--options JSON]]
-       fractos-adaptor storage put KEY [--options JSON] < FILE
-       fractos-adaptor storage get KEY [--options JSON] > FILE
+       fractos-adaptor storage put KEY [--options JSON] [--size BYTES] < FILE
+       fractos-adaptor storage get KEY [--options JSON] [--sum] > FILE
 
 Serves one device to the daemon that started it, over the Unix socket whose descriptor
 FRACTOS_ADAPTOR_FD numbers, or the one that listens at PATH. NAME is one of:
@@ -34,6 +34,8 @@ FRACTOS_ADAPTOR_FD numbers, or the one that listens at PATH. NAME is one of:
   --connect    serve the daemon whose --adaptor-socket is PATH, once it is there
   --describe   print the device's description (docs/adaptors.md gives the format) and exit
   --options    the DeviceCluster's spec.adaptor.options
+  --size       refuse to store anything but so many bytes
+  --sum        say on stderr how many bytes were written, and their SHA-256
 )";
 
 constexpr const char* kNames[] = {"storage", "math", "cnn", "echo"};
