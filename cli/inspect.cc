@@ -4,7 +4,6 @@
 
 #include <iostream>
 #include <memory>
-#include <set>
 #include <string>
 #include <utility>
 
@@ -16,6 +15,7 @@
 #include "cli/inputs.h"
 #include "cli/kept_centre.h"
 #include "cli/known_devices.h"
+#include "cli/operations_text.h"
 #include "cli/paths.h"
 #include "cli/session.h"
 #include "lib/driver/memory_record_store.h"
@@ -23,42 +23,6 @@
 
 namespace fractos {
 namespace {
-
-void PrintOperation(const OperationSpec& operation) {
-  std::cout << "  " << operation.name;
-  if (operation.effect != Effect::kNone) {
-    std::cout << "  [" << std::string(EffectName(operation.effect)) << "]";
-  }
-  std::cout << "\n";
-  if (!operation.description.empty()) std::cout << "      " << operation.description << "\n";
-  const auto line = [](absl::string_view kind, const std::string& name, bool required,
-                       const std::string& type, const std::string& description) {
-    std::cout << "      " << std::string(kind) << " " << name << (required ? "" : "?")
-              << (type.empty() ? "" : absl::StrCat(" (", type, ")"))
-              << (description.empty() ? "" : absl::StrCat(": ", description)) << "\n";
-  };
-  // What may be given either way is said once.
-  std::set<std::string> either;
-  for (const InputSpec& input : operation.inputs) {
-    for (const ArgumentSpec& argument : operation.arguments) {
-      if (argument.name == input.name) either.insert(input.name);
-    }
-  }
-  for (const ArgumentSpec& argument : operation.arguments) {
-    const std::string type = argument.values.empty() ? std::string(ArgumentTypeName(argument.type))
-                                                     : absl::StrJoin(argument.values, " | ");
-    line(either.contains(argument.name) ? "argument or input" : "argument", argument.name,
-         argument.required, type, argument.description);
-  }
-  for (const InputSpec& input : operation.inputs) {
-    if (either.contains(input.name)) continue;
-    line("input", input.variadic ? absl::StrCat(input.name, "…") : input.name, input.required,
-         input.passed ? "passed on, not read" : "", input.description);
-  }
-  if (!operation.refines_to.empty()) {
-    std::cout << "      grows into " << absl::StrJoin(operation.refines_to, ", ") << "\n";
-  }
-}
 
 void PrintDevices(const Inputs& inputs, const Descriptions& descriptions) {
   bool first = true;
@@ -69,7 +33,9 @@ void PrintDevices(const Inputs& inputs, const Descriptions& descriptions) {
               << absl::StrJoin(cluster.adaptor.command, " ") << "  × " << cluster.replicas << "\n";
     first = false;
     if (found == descriptions.end()) continue;
-    for (const OperationSpec& operation : found->second.operations) PrintOperation(operation);
+    for (const OperationSpec& operation : found->second.operations) {
+      std::cout << FormatOperation(operation);
+    }
   }
 }
 

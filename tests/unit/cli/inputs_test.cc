@@ -199,13 +199,13 @@ TEST(RunFolderTest, InputsComeBackAsTheyWere) {
 }
 
 TEST(CopyTest, TellsKeysFromFiles) {
-  EXPECT_EQ(ParseRemoteName("storage:cat.png")->cluster, "default/storage");
-  EXPECT_EQ(ParseRemoteName("storage:a/b:c")->key, "a/b:c");
-  EXPECT_EQ(ParseRemoteName("lab/disk:x")->cluster, "lab/disk");
-  EXPECT_FALSE(ParseRemoteName("cat.png").has_value());
-  EXPECT_FALSE(ParseRemoteName("./storage:x").has_value());
-  EXPECT_FALSE(ParseRemoteName("/a:b").has_value());
-  EXPECT_FALSE(ParseRemoteName(":x").has_value());
+  EXPECT_EQ(ParseRemoteName("storage:cat.png", "default")->cluster, "default/storage");
+  EXPECT_EQ(ParseRemoteName("storage:a/b:c", "default")->key, "a/b:c");
+  EXPECT_EQ(ParseRemoteName("lab/disk:x", "default")->cluster, "lab/disk");
+  EXPECT_FALSE(ParseRemoteName("cat.png", "default").has_value());
+  EXPECT_FALSE(ParseRemoteName("./storage:x", "default").has_value());
+  EXPECT_FALSE(ParseRemoteName("/a:b", "default").has_value());
+  EXPECT_FALSE(ParseRemoteName(":x", "default").has_value());
 }
 
 }  // namespace
