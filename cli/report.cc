@@ -124,7 +124,8 @@ Json StepJson(const StepPath& path, const Step* step, const StepResult* result) 
   json["state"] = std::string(ResultStateName(result->state));
   json["resultId"] = result->id.ToHex();
   json["lineage"] = result->lineage.ToHex();
-  json["executor"] = result->executor.address.ToString();
+  const Address& executor = result->executor.address;
+  json["executor"] = executor.IsNone() ? "" : executor.ToString();
   json["attempts"] = result->attempts;
   if (result->state == ResultState::kSucceeded || result->state == ResultState::kRefined) {
     json["size"] = result->value.size;
