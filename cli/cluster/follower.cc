@@ -1,0 +1,78 @@
+#include "cli/cluster/follower.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "lib/kube/errors.h"
+
+namespace fractos::cluster {
+
+Follower::Follower(kube::Client* client, kube::WaitableClock* clock,
+                   const kube::Collection& collection, kube::Object first,
+                   std::function<void()> on_change)
+    : client_(client),
+      collection_(collection),
+      name_(first.name()),
+      uid_(first.uid()),
+      on_change_(std::move(on_change)),
+      view_{std::move(first), false, absl::OkStatus()},
+      reflector_(client, clock, &random_, this,
+                 {.collection = collection,
+                  .label_selector = "",
+                  .field_selector = absl::StrCat("metadata.name=", name_),
+                  .resync_period = {},
+                  .use_watch_list = true,
+                  .on_error = [this](const absl::Status& error) { OnError(error); }}),
+      thread_([this] { reflector_.Run(stop_.get_token()); }) {}
+
+Follower::~Follower() {
+  stop_.request_stop();
+  thread_.join();
+}
+
+Follower::View Follower::Now() const {
+  const absl::MutexLock lock(&mutex_);
+  return view_;
+}
+
+void Follower::Replace(std::vector<kube::Object> objects, const std::string&) {
+  for (kube::Object& object : objects) {
+    if (object.name() != name_ || object.uid() != uid_) continue;
+    return Take(std::move(object), false);
+  }
+  // The list may come from a cache that has not heard of the object yet.
+  const absl::StatusOr<kube::Object> there =
+      client_->Get({.stop = stop_.get_token()}, collection_, name_);
+  if (!kube::IsNotFound(there.status()) && !(there.ok() && there->uid() != uid_)) return;
+  {
+    const absl::MutexLock lock(&mutex_);
+    view_.gone = true;
+  }
+  on_change_();
+}
+
+void Follower::Take(kube::Object object, bool gone) {
+  if (object.name() != name_) return;
+  {
+    const absl::MutexLock lock(&mutex_);
+    if (view_.gone) return;
+    view_.trouble = absl::OkStatus();
+    if (object.uid() == uid_) {
+      view_.object = std::move(object);
+      view_.gone = gone;
+    } else {
+      view_.gone = true;
+    }
+  }
+  on_change_();
+}
+
+void Follower::OnError(const absl::Status& error) {
+  {
+    const absl::MutexLock lock(&mutex_);
+    view_.trouble = error;
+  }
+  on_change_();
+}
+
+}  // namespace fractos::cluster

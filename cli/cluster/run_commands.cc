@@ -1,0 +1,114 @@
+#include "cli/cluster/run_commands.h"
+
+#include <iostream>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "cli/cluster/devices_there.h"
+#include "cli/cluster/find_run.h"
+#include "cli/cluster/graph_object.h"
+#include "cli/cluster/refusal.h"
+#include "cli/cluster/show.h"
+#include "cli/cluster/status_trace.h"
+#include "cli/complain.h"
+#include "lib/plan/duration.h"
+
+namespace fractos::cluster {
+namespace {
+
+// Of what is sent to the API server, for managedFields.
+constexpr char kFieldManager[] = "kubectl-fractos";
+
+absl::StatusOr<GraphObject> Prepare(const Session& session, const RunOptions& options,
+                                    ParameterValues parameters) {
+  absl::StatusOr<std::vector<SourceFile>> sources = ReadSources({&options.files});
+  if (!sources.ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("fractosctl: ", sources.status().message(), "\n"));
+  }
+  return MakeGraphObject({.sources = *std::move(sources),
+                          .parameters = std::move(parameters),
+                          .name = options.name,
+                          .mode = options.mode,
+                          .deadline = options.deadline,
+                          .ns = session.ns_given ? session.ns : "",
+                          .default_ns = session.ns});
+}
+
+// A device that is not there is no fault: the operator waits for it. But it may be a slip of the
+// pen, and a device that only the file defines will never come by itself.
+void SayWhatIsAbsent(const DevicesThere& devices, const GraphObject& made) {
+  for (const DevicesThere::Absent& absent : devices.absent) {
+    std::cerr << "note: there is no DeviceCluster " << absent.cluster << " yet" << absent.hint
+              << "; the run waits for it, " << FormatDuration(made.graph.deadline) << " at most\n";
+    for (const DeviceCluster& cluster : made.clusters) {
+      if (cluster.FullName() != absent.cluster) continue;
+      std::cerr << "note: " << cluster.mark.file << " defines it: `kubectl apply -f "
+                << cluster.mark.file << "` makes it\n";
+    }
+  }
+}
+
+void Cancel(const Session& session, const kube::Object& object) {
+  std::cerr << "cancelling; press Ctrl-C again to leave the run to the cluster\n";
+  const absl::StatusOr<kube::Object> patched =
+      session.client->Patch(session.Soon(), TaskGraphs(object.ns()), object.name(),
+                            {{"spec", {{"cancel", true}}}}, {.field_manager = kFieldManager});
+  if (!patched.ok()) std::cerr << ExplainRefusal(patched.status(), "");
+}
+
+}  // namespace
+
+ExitCode Run(const Session& session, const RunOptions& options) {
+  absl::StatusOr<ParameterValues> parameters = ParseParameters(options.parameters);
+  if (!parameters.ok()) return Complain(parameters.status(), kExitBadInput);
+  absl::StatusOr<GraphObject> made = Prepare(session, options, *parameters);
+  if (!made.ok()) {
+    std::cerr << std::string(made.status().message());
+    return kExitBadInput;
+  }
+  const absl::StatusOr<DevicesThere> devices = AskDevices(session, made->graph);
+  if (!devices.ok()) return ComplainOfCluster(devices.status());
+  if (const std::vector<Diagnostic> wrong =
+          Validate(made->graph, devices->descriptions, *parameters, devices->undescribed);
+      !wrong.empty()) {
+    return Refuse(wrong);
+  }
+  const std::string& file = made->graph.mark.file;
+  absl::StatusOr<kube::Object> created =
+      session.client->Create(session.Soon(), TaskGraphs(made->graph.name_space), made->object,
+                             {.field_manager = kFieldManager});
+  if (!created.ok()) return ComplainOfCluster(created.status(), file);
+  if (!options.show.quiet) {
+    std::cerr << "taskgraph.fractos.dev/" << created->name() << " created in namespace "
+              << created->ns() << "\n";
+    SayWhatIsAbsent(*devices, *made);
+  }
+  return ShowToItsEnd(session, *std::move(created), options.show,
+                      [&session](const kube::Object& object) {
+                        Cancel(session, object);
+                        return OnInterrupt::kWait;
+                      });
+}
+
+ExitCode Watch(const Session& session, const std::string& run, const ShowOptions& options) {
+  absl::StatusOr<kube::Object> object = FindRun(session, run);
+  if (absl::IsInvalidArgument(object.status())) return Complain(object.status(), kExitBadInput);
+  if (!object.ok()) return ComplainOfCluster(object.status());
+  return ShowToItsEnd(session, *std::move(object), options, [](const kube::Object& left) {
+    std::cerr << "the run goes on: `kubectl fractos watch " << left.name() << " -n " << left.ns()
+              << "` shows it again\n";
+    return OnInterrupt::kLeave;
+  });
+}
+
+ExitCode Trace(const Session& session, const std::string& run, const std::string& file) {
+  const absl::StatusOr<kube::Object> object = FindRun(session, run);
+  if (absl::IsInvalidArgument(object.status())) return Complain(object.status(), kExitBadInput);
+  if (!object.ok()) return ComplainOfCluster(object.status());
+  const absl::Status written = WriteStatusTrace(*object, file);
+  return written.ok() ? kExitSucceeded : Complain(written);
+}
+
+}  // namespace fractos::cluster

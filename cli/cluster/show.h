@@ -1,0 +1,25 @@
+// Shows a run on a cluster as runs on this machine are shown.
+#ifndef FRACTOS_CLI_CLUSTER_SHOW_H_
+#define FRACTOS_CLI_CLUSTER_SHOW_H_
+
+#include <functional>
+
+#include "cli/cluster/session.h"
+#include "cli/exit_code.h"
+#include "cli/run.h"
+#include "lib/kube/object.h"
+
+namespace fractos::cluster {
+
+// What the first Ctrl-C leads to; the second ends the process.
+enum class OnInterrupt { kLeave, kWait };
+
+// Live progress until the run is over, then its report, its trace if one is wanted, and the exit
+// code that says how it ended; kExitFailed when the object is deleted before. API servers that
+// cannot be reached are waited for. `on_interrupt` is called once, with the newest state.
+ExitCode ShowToItsEnd(const Session& session, kube::Object task_graph, const ShowOptions& options,
+                      const std::function<OnInterrupt(const kube::Object&)>& on_interrupt);
+
+}  // namespace fractos::cluster
+
+#endif  // FRACTOS_CLI_CLUSTER_SHOW_H_
