@@ -13,13 +13,26 @@ struct Command {
   std::string name;
   std::string description;
   std::vector<std::string> options;  // "-p", "--param", ...
-  bool takes_runs = false;           // its argument is a run's id
+  std::string runs;                  // the shell command that lists its arguments, if they are runs
 };
+
+// The first column of what `PROGRAM runs` lists.
+std::string RunsOf(absl::string_view program) {
+  return absl::StrCat(program, " runs 2>/dev/null | tail -n +2 | cut -d\" \" -f1");
+}
+
+// What completes the argument of `command`. Runs of this machine and of a cluster are told apart by
+// the command: only one of the two can be meant.
+std::string RunsFor(const std::string& command) {
+  if (command == "resume") return RunsOf("fractosctl");
+  const bool on_cluster = command == "watch" || command == "trace" || command == "logs";
+  return on_cluster ? RunsOf("kubectl-fractos") : "";
+}
 
 std::vector<Command> CommandsOf(const CLI::App& app) {
   std::vector<Command> commands;
   for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; })) {
-    Command command{sub->get_name(), sub->get_description(), {}, sub->get_name() == "resume"};
+    Command command{sub->get_name(), sub->get_description(), {}, RunsFor(sub->get_name())};
     for (const CLI::Option* option : sub->get_options()) {
       for (const std::string& name : option->get_snames()) command.options.push_back("-" + name);
       for (const std::string& name : option->get_lnames()) command.options.push_back("--" + name);
@@ -38,8 +51,6 @@ std::string Names(const std::vector<Command>& commands) {
   });
 }
 
-constexpr const char* kRuns = "fractosctl runs 2>/dev/null | tail -n +2 | cut -d\" \" -f1";
-
 std::string Bash(const std::vector<Command>& commands) {
   std::string text = absl::StrCat(
       "# bash completion for fractosctl: source <(fractosctl completion bash)\n"
@@ -53,8 +64,9 @@ std::string Bash(const std::vector<Command>& commands) {
   for (const Command& command : commands) {
     absl::StrAppend(&text, "    ", command.name, ") COMPREPLY=($(compgen -W '",
                     absl::StrJoin(command.options, " "), "' -- \"$word\")");
-    if (command.takes_runs)
-      absl::StrAppend(&text, " $(compgen -W \"$(", kRuns, ")\" -- \"$word\")");
+    if (!command.runs.empty()) {
+      absl::StrAppend(&text, " $(compgen -W \"$(", command.runs, ")\" -- \"$word\")");
+    }
     absl::StrAppend(&text, ") ;;\n");
   }
   absl::StrAppend(&text,
@@ -81,7 +93,7 @@ std::string Zsh(const std::vector<Command>& commands) {
   for (const Command& command : commands) {
     absl::StrAppend(&text, "    ", command.name, ") compadd -- ",
                     absl::StrJoin(command.options, " "));
-    if (command.takes_runs) absl::StrAppend(&text, " $(", kRuns, ")");
+    if (!command.runs.empty()) absl::StrAppend(&text, " $(", command.runs, ")");
     absl::StrAppend(&text, "; _files ;;\n");
   }
   absl::StrAppend(&text, "  esac\n}\ncompdef _fractosctl fractosctl kubectl-fractos\n");
@@ -100,7 +112,9 @@ std::string Fish(const std::vector<Command>& commands) {
       absl::StrAppend(&text, condition, is_long ? "-l " : "-s ", option.substr(is_long ? 2 : 1),
                       "\n");
     }
-    if (command.takes_runs) absl::StrAppend(&text, condition, "-f -a '(", kRuns, ")'\n");
+    if (!command.runs.empty()) {
+      absl::StrAppend(&text, condition, "-f -a '(", command.runs, ")'\n");
+    }
   }
   return text;
 }

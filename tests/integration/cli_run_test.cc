@@ -412,9 +412,5 @@ TEST_F(CliRunTest, RunsThatCannotBeReadAreNotTakenForNone) {
   EXPECT_THAT(runs.err, HasSubstr(absl::StrCat("cannot read ", cli_.home(), "/runs: ")));
 }
 
-TEST_F(CliRunTest, KubectlFindsItAsAPlugin) {
-  EXPECT_EQ(std::filesystem::read_symlink(FRACTOS_BIN_DIR "/kubectl-fractos"), "fractosctl");
-}
-
 }  // namespace
 }  // namespace fractos
