@@ -118,6 +118,11 @@ kube-tools: ## build the tools that check charts and manifests, once, into the c
 mutate: | have-deps ## 100 seeded mutations of the protocol and the plan; writes docs/results/mutations.md
 	@tools/mutate.py --jobs $(JOBS)
 
+.PHONY: krew
+krew: build ## the kubectl plugin's archive and its Krew manifest, into build/krew
+	@tools/krew.py --bin build/release/bin/kubectl-fractos --output build/krew \
+	  --version $$(sed -n 's/^project(fractos VERSION \([0-9.]*\).*/\1/p' CMakeLists.txt)
+
 .PHONY: install
 install: build ## install the programs under PREFIX
 	@cmake --install build/release --prefix $(PREFIX) >/dev/null
