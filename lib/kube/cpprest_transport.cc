@@ -430,8 +430,12 @@ class CpprestTransport final : public HttpTransport {
         }
         if (absl::EqualsIgnoreCase(name, "Content-Type")) {
           content_type = value;
+        } else if (std::string& line = message.headers()[name]; line.empty()) {
+          line = value;
         } else {
-          message.headers().add(name, value);
+          // The library would make one header of two, separated by a comma; but two groups to
+          // impersonate are not one whose name has a comma.
+          absl::StrAppend(&line, "\r\n", name, ":", value);
         }
       }
       if (request.method != "GET" && request.method != "HEAD") {

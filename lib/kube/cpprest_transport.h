@@ -1,21 +1,21 @@
 // HttpTransport on cpprestsdk 2.10.18, whose name stands in this header and its source alone. What
 // that library does unless it is prevented, and how it is prevented:
 //
-//   it trusts the system's authorities beside the cluster's   a certificate store of our own, and
-//                                                             OpenSSL checks the name (TlsMaterial)
-//   it follows redirects, with the token, to any host         no redirects
-//   it repeats a POST on a pooled connection that died        bodies that cannot be rewound: such a
-//                                                             write fails as kConnectionLost
-//   after which it pools a connection that was never made     what fails unsent is sent again, and
-//                                                             the pool is renewed
-//   its timeout is of silence, and applies while a reader     each lane has its own; a reader that
-//   is slow, too                                              sleeps longer loses its watch
-//   it cannot resolve "[::1]", and sends "[::1]" or an        the address without brackets, the
-//   Host address as the TLS name                                   header and the TLS name by
-//   ourselves its buffer of an answer grows without bound               a buffer that holds back
-//   the sender its 40 threads deadlock when blocked                      4 threads, on which
-//   nothing blocks an exception that nobody observes ends the process        every task is observed
-//   it crashes when it is torn down during exit               the destructor waits for all requests
+// * It trusts the system's authorities beside the cluster's: a certificate store of our own, and
+//   OpenSSL checks the name (TlsMaterial).
+// * It follows redirects, with the token, to any host: no redirects.
+// * It repeats a POST on a pooled connection that died: bodies that cannot be rewound, so that such
+//   a write fails as kConnectionLost. Having found that, it pools a connection that was never made:
+//   what fails unsent is sent again, and the pool is renewed.
+// * Its timeout is of silence, and runs while a reader is slow, too: each lane has its own, and a
+//   reader that sleeps for longer loses its watch.
+// * It cannot resolve "[::1]", and gives addresses as TLS names: an address without brackets, and
+//   the Host header and the TLS name by ourselves.
+// * It makes one header of several of one name: they are written apart.
+// * Its buffer of an answer grows without bound: one that holds the sender back.
+// * Its 40 threads deadlock when they are blocked: 4 threads, on which nothing blocks.
+// * An exception that nobody observes ends the process: every task is observed.
+// * It crashes when it is torn down during exit: the destructor waits for all requests.
 //
 // What remains: an answer's head and each of its chunks are held in memory whole, so an API server
 // that is hostile can fill it; name resolution has no timeout of its own, but a caller does not

@@ -75,6 +75,7 @@ TEST(CpprestTransportTest, SendsRequestsAndReadsAnswers) {
                        .target = "/apis/apps/v1/x?labelSelector=a%3Db%2Cc&limit=1",
                        .headers = {{"Authorization", "Bearer t"},
                                    {"Impersonate-Group", "a"},
+                                   {"Impersonate-Group", "b"},
                                    {"Content-Type", "application/apply-patch+yaml"}},
                        .body = "{\"a\":1}"});
   ASSERT_TRUE(answer.ok()) << answer.status();
@@ -83,6 +84,7 @@ TEST(CpprestTransportTest, SendsRequestsAndReadsAnswers) {
   EXPECT_THAT(answer->body, HasSubstr("Authorization:Bearer t\r\n"));
   EXPECT_THAT(answer->body, HasSubstr("Content-Type:application/apply-patch+yaml\r\n"));
   EXPECT_THAT(answer->body, HasSubstr(absl::StrCat("Host:localhost:", server.port(), "\r\n")));
+  EXPECT_THAT(answer->body, HasSubstr("Impersonate-Group:a\r\nImpersonate-Group:b\r\n"));
   EXPECT_THAT(answer->body, HasSubstr("\r\n\r\n{\"a\":1}"));
 }
 
@@ -256,6 +258,35 @@ TEST(CpprestTransportTest, ShowsItsCertificateAndANewOneInANewTransport) {
     absl::MutexLock lock(&mutex);
     EXPECT_EQ(subject, name);
   }
+}
+
+// promise: K-14
+TEST(CpprestTransportTest, GoesThroughAProxyThatSeesNoMoreThanTheAddress) {
+  absl::Mutex mutex;
+  std::string sni;
+  TlsTestServer server(ServerIdentity(), [&](TestConnection& connection) {
+    {
+      absl::MutexLock lock(&mutex);
+      sni = connection.sni();
+    }
+    Echo(connection);
+  });
+  TestProxy proxy(server.port());
+  TransportConfig config = ConfigFor(server);
+  config.proxy_url = absl::StrCat("http://127.0.0.1:", proxy.port());
+  const auto transport = NewCpprestTransport(config).value();
+  for (int i = 0; i < 3; ++i) {
+    const absl::StatusOr<Answer> answer =
+        Ask(*transport,
+            {.method = "POST", .target = "/x", .headers = {{"Authorization", "t"}}, .body = "{}"});
+    ASSERT_TRUE(answer.ok()) << answer.status();
+    EXPECT_THAT(answer->body, HasSubstr("POST /x HTTP/1.1"));
+  }
+  EXPECT_THAT(proxy.request(),
+              HasSubstr(absl::StrCat("CONNECT localhost:", server.port(), " HTTP/1.1")));
+  EXPECT_THAT(proxy.request(), Not(HasSubstr("Authorization")));
+  absl::MutexLock lock(&mutex);
+  EXPECT_EQ(sni, "localhost");
 }
 
 // promise: K-25

@@ -8,6 +8,7 @@
 #include <openssl/x509v3.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -235,6 +236,67 @@ void TlsTestServer::Serve(int fd) {
   absl::MutexLock lock(&mutex_);
   fds_.erase(std::find(fds_.begin(), fds_.end(), fd));
   ::close(fd);
+}
+
+TestProxy::TestProxy(int target)
+    : target_(target),
+      listener_(Listen("127.0.0.1", &port_)),
+      stopped_(::eventfd(0, EFD_CLOEXEC)),
+      acceptor_([this] { Accept(); }) {}
+
+TestProxy::~TestProxy() {
+  const uint64_t one = 1;
+  (void)!::write(stopped_.get(), &one, sizeof(one));
+  ::shutdown(listener_.get(), SHUT_RDWR);
+  acceptor_.join();
+  for (std::thread& server : servers_) server.join();
+}
+
+std::string TestProxy::request() const {
+  absl::MutexLock lock(&mutex_);
+  return request_;
+}
+
+void TestProxy::Accept() {
+  for (;;) {
+    const int client = ::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC);
+    if (client < 0) return;
+    servers_.emplace_back([this, client] { Serve(client); });
+  }
+}
+
+void TestProxy::Serve(int client_fd) {
+  const UniqueFd client(client_fd);
+  std::string request;
+  char bytes[16384];
+  while (request.find("\r\n\r\n") == std::string::npos) {
+    const ssize_t got = ::read(client.get(), bytes, sizeof(bytes));
+    if (got <= 0) return;
+    request.append(bytes, static_cast<size_t>(got));
+  }
+  {
+    absl::MutexLock lock(&mutex_);
+    request_ = request;
+  }
+  const UniqueFd server(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<uint16_t>(target_));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  if (::connect(server.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) return;
+  const std::string answer = "HTTP/1.1 200 Connection established\r\n\r\n";
+  if (::send(client.get(), answer.data(), answer.size(), MSG_NOSIGNAL) < 0) return;
+  for (;;) {
+    pollfd polled[] = {
+        {client.get(), POLLIN, 0}, {server.get(), POLLIN, 0}, {stopped_.get(), POLLIN, 0}};
+    if (::poll(polled, 3, -1) < 0 || polled[2].revents != 0) return;
+    for (int from = 0; from < 2; ++from) {
+      if (polled[from].revents == 0) continue;
+      const ssize_t got = ::read(polled[from].fd, bytes, sizeof(bytes));
+      if (got <= 0) return;
+      if (::send(polled[1 - from].fd, bytes, static_cast<size_t>(got), MSG_NOSIGNAL) != got) return;
+    }
+  }
 }
 
 }  // namespace fractos::kube

@@ -110,6 +110,31 @@ class TlsTestServer {
   std::thread acceptor_;
 };
 
+// An HTTP proxy that connects its clients to one port of the loopback.
+class TestProxy {
+ public:
+  explicit TestProxy(int target);
+  // Ends the connections, and waits.
+  ~TestProxy();
+
+  int port() const { return port_; }
+  // What the last client asked of it.
+  std::string request() const;
+
+ private:
+  void Accept();
+  void Serve(int client);
+
+  const int target_;
+  int port_ = 0;
+  UniqueFd listener_;
+  UniqueFd stopped_;
+  mutable absl::Mutex mutex_;
+  std::string request_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::thread> servers_;  // of the acceptor, until it has ended
+  std::thread acceptor_;
+};
+
 }  // namespace fractos::kube
 
 #endif  // FRACTOS_TESTS_UNIT_LIB_KUBE_TLS_TEST_SERVER_H_
