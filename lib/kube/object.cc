@@ -70,16 +70,16 @@ std::string ToJsonText(const Json& json) {
 }
 
 const Json& Member(const Json& json, absl::string_view key) {
-  static const Json* const null = new Json();
-  if (!json.is_object()) return *null;
+  static const Json* const kNull = new Json();
+  if (!json.is_object()) return *kNull;
   const auto member = json.find(std::string(key));
-  return member == json.end() ? *null : *member;
+  return member == json.end() ? *kNull : *member;
 }
 
 const std::string& StringMember(const Json& json, absl::string_view key) {
-  static const std::string* const empty = new std::string();
+  static const std::string* const kEmpty = new std::string();
   const Json& member = Member(json, key);
-  return member.is_string() ? member.get_ref<const std::string&>() : *empty;
+  return member.is_string() ? member.get_ref<const std::string&>() : *kEmpty;
 }
 
 int64_t IntegerMember(const Json& json, absl::string_view key, int64_t otherwise) {

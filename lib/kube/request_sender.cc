@@ -50,8 +50,8 @@ std::string PercentEncode(absl::string_view text, absl::string_view unreserved) 
 }
 
 RestObserver* Nobody() {
-  static RestObserver* const nobody = new RestObserver();
-  return nobody;
+  static RestObserver* const kNobody = new RestObserver();
+  return kNobody;
 }
 
 bool IsWatch(const ApiRequest& request) { return request.lane == Lane::kWatch; }

@@ -33,12 +33,14 @@ std::vector<std::string> Environment(const std::vector<std::pair<std::string, st
   }
   for (const auto& [name, value] : env) merged[name] = value;
   std::vector<std::string> entries;
+  entries.reserve(merged.size());
   for (const auto& [name, value] : merged) entries.push_back(absl::StrCat(name, "=", value));
   return entries;
 }
 
 std::vector<char*> Pointers(std::vector<std::string>& strings) {
   std::vector<char*> pointers;
+  pointers.reserve(strings.size() + 1);
   for (std::string& string : strings) pointers.push_back(string.data());
   pointers.push_back(nullptr);
   return pointers;
