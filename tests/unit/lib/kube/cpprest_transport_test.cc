@@ -7,7 +7,6 @@
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
-#include <fstream>
 #include <string>
 #include <thread>
 
@@ -16,6 +15,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "lib/kube/errors.h"
+#include "tests/unit/lib/kube/temporary_folder.h"
 #include "tests/unit/lib/kube/tls_test_server.h"
 
 namespace fractos::kube {
@@ -159,8 +159,8 @@ TEST(CpprestTransportTest, TrustsTheClustersAuthorityAlone) {
 // promise: K-21
 TEST(CpprestTransportTest, TheSystemsAuthoritiesCountOnlyWhenTheClusterNamesNone) {
   TlsTestServer server(ServerIdentity(), Echo);
-  const std::string system = testing::TempDir() + "/kube_system_authorities.pem";
-  std::ofstream(system) << Authority().ca_pem();
+  const TemporaryFolder folder;
+  const std::string system = folder.Write("system.pem", Authority().ca_pem());
   ::setenv("SSL_CERT_FILE", system.c_str(), 1);
   TransportConfig config = ConfigFor(server);
   config.ca_pem = TestAuthority("another").ca_pem();
