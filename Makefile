@@ -110,6 +110,12 @@ cluster-binaries: ## build the programs that it is made of, once, into the cache
 cluster-test: | have-cluster-deps ## bring it up, try what it promises, take it down
 	@tests/cluster/smoke.sh
 
+.PHONY: e2e
+TESTS ?=
+e2e: images have-cluster-deps ## install everything on that Kubernetes and try it, or TESTS='some --keep'
+	@$(CLUSTER) binaries kubectl helm
+	@tests/e2e/run.py $(TESTS)
+
 .PHONY: kube-tools
 kube-tools: ## build the tools that check charts and manifests, once, into the cache
 	@$(CLUSTER) tools
@@ -129,12 +135,12 @@ install: build ## install the programs under PREFIX
 	@echo 'installed into $(DESTDIR)$(PREFIX)'
 
 .PHONY: images
-images: build ## build the container images into build/images, with IMAGE_TOOL=buildah, podman or docker
+images: build ## build the container images, or ONLY=some, into build/images, with IMAGE_TOOL=buildah, podman or docker
 	@tools/deps.sh --quiet images
-	@images/build.sh $(IMAGES)
+	@images/build.sh $(ONLY)
 
 .PHONY: push
-push: ## push the images that are built to REGISTRY
+push: ## push the images that are built, and the chart, to REGISTRY
 	@REGISTRY=$(REGISTRY) images/push.sh
 
 .PHONY: clean

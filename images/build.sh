@@ -7,7 +7,8 @@
 # fractos-adaptor-python; without any, all whose programs have been built.
 #
 #   IMAGE_TOOL  buildah (the default), podman or docker
-#   REGISTRY    goes in front of their names, like registry.example/team
+#   REGISTRY    goes in front of their names, fractos/fractos-daemon and so on: what the chart calls
+#               global.imageRegistry; localhost
 #   VERSION     their tag; the project's version
 #   BUILD       the release build; build/release
 #
@@ -19,7 +20,7 @@ cd "$(dirname "$0")/.."
 build=${BUILD:-build/release}
 tool=${IMAGE_TOOL:-buildah}
 version=${VERSION:-$(sed -n 's/^project(.* VERSION \([0-9.]*\).*/\1/p' CMakeLists.txt)}
-prefix=${REGISTRY:+$REGISTRY/}
+registry=${REGISTRY:-localhost}
 out=build/images
 mkdir -p "$out"
 
@@ -95,7 +96,7 @@ for image in "${images[@]}"; do
     # shellcheck disable=SC2086  # several programs
     images/collect.sh "$context" "$build" $programs
   fi
-  make_image "$image" "$prefix$image:$version" "$context" "$out/$image.tar"
+  make_image "$image" "$registry/fractos/$image:$version" "$context" "$out/$image.tar"
   rm -rf "$context"
   bytes=$(stat -c %s "$out/$image.tar")
   most=$(most_of "$image")

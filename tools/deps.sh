@@ -21,7 +21,7 @@ build=(g++ make cmake ninja-build pkg-config python3 git
        libopencv-core-dev libopencv-imgproc-dev libopencv-dnn-dev libstb-dev libboost-dev
        libgtest-dev libgmock-dev)
 checks=(clang clang-tidy clang-format ccache mold graphviz)
-cluster=(make gcc libc6-dev python3 curl openssl iproute2 util-linux mount
+cluster=(make gcc libc6-dev python3 python3-yaml curl openssl iproute2 util-linux mount
          containerd runc containernetworking-plugins iptables conntrack socat
          buildah busybox-static)
 images=(buildah mmdebstrap ca-certificates binutils)
