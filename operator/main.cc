@@ -173,11 +173,14 @@ absl::Status Operate(const OperatorFlags& flags, const EventLog& log, const std:
   TaskGraphRecordStore store(store_options);
 
   EventLoop loop;
-  std::unique_ptr<DeviceDirectory> directory;  // there before the loop runs
+  // There before the loop runs.
+  std::unique_ptr<DeviceDirectory> directory;
+  TaskGraphReconciler* reconciler = nullptr;
   Driver::Options driver_options;
   // Its successor has the same name, so that daemons know whom to report to.
   driver_options.name = absl::StrCat(kLease, ".", ns);
   driver_options.record_writers = kRecordWriters;
+  driver_options.is_over = [&reconciler](const RunId& run) { return reconciler->IsOver(run); };
   driver_options.on_peer = [&directory](const PeerInfo& peer) { directory->OnPeer(peer); };
   driver_options.on_peer_lost = [&directory](const Address& peer) { directory->OnPeerLost(peer); };
   absl::StatusOr<std::unique_ptr<Driver>> driver =
@@ -191,6 +194,7 @@ absl::Status Operate(const OperatorFlags& flags, const EventLog& log, const std:
   TaskGraphReconciler graphs(
       {client->get(), &clock, &events, &own_metrics, &log, directory.get(), &linked, &store},
       &manager);
+  reconciler = &graphs;
   ctrl::Controller cluster_controller(
       ControllerOptions("devicecluster", kDeviceClusterWorkers, &clock, &metrics, &log), &clusters);
   ctrl::Controller graph_controller(

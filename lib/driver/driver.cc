@@ -290,8 +290,10 @@ class Driver::Impl final : public LinkObserver {
           WithRun(*id, [&from, &message](Run& run, Time now, DriverActions* actions) {
             run.core->Receive(now, from, std::move(message), actions);
           });
-      // A run that this driver has let go of is over, or driven elsewhere under another name.
-      if (!known && waits) links_.Send(from.address, End{*id});
+      if (known || !waits) continue;
+      if (options_.is_over == nullptr || options_.is_over(*id)) {
+        links_.Send(from.address, End{*id});
+      }
     }
   }
 

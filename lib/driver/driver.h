@@ -55,6 +55,11 @@ class Driver {
     Duration hold_window = kHoldWindow;
     // Not 0: asks every replica for a sign of life this often, for SilentFor.
     Duration ping_interval{};
+    // Whether a run that is not driven here is over for good: asked, on the event loop's thread, when
+    // a daemon speaks of one. Only then is the daemon told to forget it; else it gets no answer, and
+    // speaks of it again. A driver that takes over a dead one's runs hears of them before it has
+    // begun with them. Not set: what is not driven here is over.
+    std::function<bool(const RunId&)> is_over;
     // Called when a replica says something of itself, or is lost: on the event loop's thread, or
     // within Learn and Unlearn.
     std::function<void(const PeerInfo&)> on_peer;

@@ -15,6 +15,10 @@ namespace fractos {
 namespace {
 
 constexpr char kUnreadable[] = "the run's record cannot be read";
+constexpr char kByRun[] = "run";
+// A watch that does not keep up is noticed sooner, and what it follows listed anew.
+constexpr std::chrono::minutes kOrphanPatience{1};
+constexpr size_t kMaxOrphans = 10'000;
 
 bool IsFinished(const kube::Object& object) { return IsTrue(object.status(), "Finished"); }
 
@@ -38,7 +42,11 @@ std::string Summary(const RunRecord& record) {
 TaskGraphReconciler::TaskGraphReconciler(Options options, ctrl::Manager* manager)
     : options_(options),
       graphs_(manager->GetCache(kTaskGraphs)),
-      clusters_(manager->GetCache(kDeviceClusters)) {}
+      clusters_(manager->GetCache(kDeviceClusters)) {
+  graphs_->AddIndex(kByRun, [](const kube::Object& graph) {
+    return std::vector<std::string>{RunIdOf(graph.uid()).ToHex()};
+  });
+}
 
 void TaskGraphReconciler::Watch(kube::WorkQueue* queue) {
   queue_ = queue;
@@ -67,6 +75,21 @@ void TaskGraphReconciler::OnDeviceChanged(const std::string& cluster) {
   }
   if (queue_ == nullptr) return;
   for (const kube::ObjectKey& key : keys) queue_->Add(key.ToString());
+}
+
+bool TaskGraphReconciler::IsOver(const RunId& run) {
+  const std::vector<kube::ObjectPtr> graphs = graphs_->ByIndex(kByRun, run.ToHex());
+  const WallTime now = options_.clock->WallNow();
+  const absl::MutexLock lock(&mutex_);
+  if (!graphs.empty()) {
+    orphans_.erase(run);
+    return IsFinished(*graphs.front());
+  }
+  if (orphans_.size() >= kMaxOrphans) orphans_.clear();
+  const WallTime since = orphans_.try_emplace(run, now).first->second;
+  if (now - since < kOrphanPatience) return false;
+  orphans_.erase(run);
+  return true;
 }
 
 absl::StatusOr<ctrl::Result> TaskGraphReconciler::Reconcile(const ctrl::Request& request,

@@ -58,6 +58,10 @@ class TaskGraphReconciler final : public ctrl::Reconciler {
   void Watch(kube::WorkQueue* queue);
   // A device came, went or says something else: whoever waits for it looks again.
   void OnDeviceChanged(const std::string& cluster);
+  // For Driver::Options::is_over. A run is over when its TaskGraph is Finished, or when there has
+  // been none of it since a minute after a daemon first spoke of it: until then the cache may just
+  // not know it yet. One that this operator has not taken up yet is not. Thread-safe.
+  bool IsOver(const RunId& run);
 
   absl::StatusOr<ctrl::Result> Reconcile(const ctrl::Request& request,
                                          const std::stop_token& stop) override;
@@ -104,6 +108,8 @@ class TaskGraphReconciler final : public ctrl::Reconciler {
   std::map<kube::ObjectKey, Run> runs_ ABSL_GUARDED_BY(mutex_);
   // TaskGraphs that wait, by DeviceCluster.
   std::map<std::string, std::set<kube::ObjectKey>> waiting_ ABSL_GUARDED_BY(mutex_);
+  // Runs without an object, and since when daemons speak of them.
+  std::map<RunId, WallTime> orphans_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace fractos

@@ -1,6 +1,7 @@
 // The driver over real Links, for what its cores do not see.
 #include "lib/driver/driver.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -109,6 +110,36 @@ TEST(DriverTest, ADaemonThatSpeaksOfAnUnknownRunIsToldToForgetIt) {
     EXPECT_EQ(std::get<End>(answers[0]).run, reported);
     ASSERT_TRUE(std::holds_alternative<End>(answers[1])) << DebugString(answers[1]);
     EXPECT_EQ(std::get<End>(answers[1]).run, asked);
+  }
+  std::filesystem::remove_all(folder);
+}
+
+// promise: R-19
+TEST(DriverTest, ADaemonThatSpeaksOfARunStillToBeTakenOverIsNotTold) {
+  char folder[] = "/tmp/fractos-driver-XXXXXX";
+  ASSERT_NE(::mkdtemp(folder), nullptr);
+  const std::string endpoint = std::string("unix:") + folder + "/peer";
+  const RunId ours = NamedId<RunId>("to be taken over"), over = NamedId<RunId>("over");
+  {
+    EventLoop loop;
+    SystemClock clock;
+    SystemRandom random;
+    MemoryRecordStore store;
+    Peer peer(&loop, endpoint);
+    Driver::Options options;
+    options.name = "test";
+    options.is_over = [&over](const RunId& run) { return run == over; };
+    absl::StatusOr<std::unique_ptr<Driver>> driver =
+        Driver::Create(&loop, options, &store, &clock, &random);
+    ASSERT_TRUE(driver.ok()) << driver.status();
+    std::thread thread([&loop] { loop.Run(); });
+    (*driver)->Learn({{"default/a", {endpoint}, 0, 0}});
+    peer.Tell(Report{ours, 1, {}, {}, {"step"}});
+    peer.Tell(Report{over, 1, {}, {}, {"step"}});
+    EXPECT_TRUE(peer.WaitForEnd(over));
+    EXPECT_THAT(peer.WaitForMessages(1), ::testing::SizeIs(1)) << "of the first nothing is said";
+    loop.Stop();
+    thread.join();
   }
   std::filesystem::remove_all(folder);
 }

@@ -6,6 +6,7 @@
 #include "lib/kube/errors.h"
 #include "operator/reconcilers/conditions.h"
 #include "operator/reconcilers/names.h"
+#include "tests/unit/lib/protocol/builders.h"
 #include "tests/unit/operator/reconcilers/fake_run_driver.h"
 #include "tests/unit/operator/world.h"
 
@@ -286,6 +287,28 @@ TEST_F(TaskGraphReconcilerTest, TheDaemonsOfADeletedRunAreToldToForgetIt) {
   world_.Remove(kTaskGraphs, {"ns", "run"});
   ReconcileOk();
   EXPECT_TRUE(first_.driver->abandoned.contains(run));
+}
+
+// promise: O-49
+TEST_F(TaskGraphReconcilerTest, ARunThatIsStillToBeTakenOverIsNotOver) {
+  const RunId run = StartRun();
+  current_ = &next_;
+  EXPECT_FALSE(next_.reconciler->IsOver(run)) << "its daemons may speak of it before it is begun";
+  next_.LearnEcho();
+  ReconcileOk();
+  next_.driver->End(run, RunPhase::kSucceeded);
+  world_.CatchUp(kTaskGraphs, {"ns", "run"});
+  EXPECT_TRUE(next_.reconciler->IsOver(run));
+}
+
+// promise: O-36
+TEST_F(TaskGraphReconcilerTest, ARunWithoutAnObjectIsOverOnceTheCacheMustKnow) {
+  const RunId run = NamedId<RunId>("deleted while no operator was there");
+  EXPECT_FALSE(first_.reconciler->IsOver(run));
+  world_.time.Advance(seconds(59));
+  EXPECT_FALSE(first_.reconciler->IsOver(run));
+  world_.time.Advance(seconds(1));
+  EXPECT_TRUE(first_.reconciler->IsOver(run));
 }
 
 // promise: O-36
