@@ -68,6 +68,7 @@ class LeaseElection::Impl {
     election.renew_deadline = options_.renew_deadline;
     election.retry_period = options_.retry_period;
     election.release_on_cancel = true;
+    election.create_lease = false;
     election.callbacks.on_started_leading = [this](const std::stop_token& stop,
                                                    const kube::Leadership& leadership) {
       Lead(stop, leadership);

@@ -56,6 +56,9 @@ struct LeaderElectionOptions {
   Duration retry_period = std::chrono::seconds(2);
   // Whether the Lease is given back when Run is stopped, so that another leads at once.
   bool release_on_cancel = false;
+  // Whether a Lease that is not there is made. Else somebody else makes it: it is waited for, and
+  // that it is missing is an error told of.
+  bool create_lease = true;
   LeaderCallbacks callbacks;
   // May be null; outlives the elector.
   LeaderElectionMetrics* metrics = nullptr;

@@ -163,7 +163,7 @@ bool LeaderElector::TryAcquireOrRenew(const std::stop_token& stop, Time deadline
   }
   const absl::StatusOr<ObservedLease> lease = lock_.Get(MakeContext(stop, deadline));
   if (!lease.ok()) {
-    if (!kube::IsNotFound(lease.status())) {
+    if (!kube::IsNotFound(lease.status()) || !options_.create_lease) {
       Report(lease.status(), "reading");
       return false;
     }

@@ -4,8 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <thread>
 
 #include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "lib/kube/errors.h"
 #include "lib/kube/healthz_adaptor.h"
 #include "tests/unit/lib/kube/candidate.h"
@@ -348,6 +351,21 @@ TEST_F(LeaderElectorTest, ADeletedLeaseIsMadeAgainByItsLeader) {
   EXPECT_TRUE(a->elector->IsLeader());
   EXPECT_EQ(a->Await(1).size(), 1u);
   EXPECT_EQ(b->client.count("create"), 0u);
+}
+
+TEST_F(LeaderElectorTest, WaitsForALeaseThatOthersMake) {
+  // promise: K-80
+  const auto a = Make("a", [](LeaderElectionOptions* options) { options->create_lease = false; });
+  a->Start();
+  ASSERT_TRUE(a->client.AwaitCalls("get", 1));
+  PutLease("", 1, "2026-01-01T00:00:00.000000Z", 0);
+  const absl::Time until = absl::Now() + absl::Seconds(10);
+  while (Record().holder_identity != "a" && absl::Now() < until) {
+    time_.Advance(seconds(1));
+    std::this_thread::yield();
+  }
+  EXPECT_EQ(Record().holder_identity, "a");
+  EXPECT_EQ(a->client.count("create"), 0u);
 }
 
 TEST_F(LeaderElectorTest, ADeletedLeaseOfADeadLeaderIsTakenWhenItsTimeIsOver) {
