@@ -24,7 +24,7 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Open(const std::string& driver
   session->folder_.emplace(*std::move(folder));
   Driver::Options options;
   options.name = driver_name;
-  options.memory_socket = absl::StrCat(session->folder(), "/driver.memory");
+  options.memory_endpoint = absl::StrCat(session->folder(), "/driver.memory");
   options.ping_interval = kPingInterval;
   Session* const self = session.get();
   options.on_peer = [self](const PeerInfo& peer) { self->roll_.OnPeer(peer); };

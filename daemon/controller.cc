@@ -88,19 +88,13 @@ absl::Status DeviceController::ServeMemory() {
     return absl::InvalidArgumentError(
         absl::StrCat(options_.endpoint, " is neither unix:/path nor host:port, below 65535"));
   }
-  if (!IsHostPort(where)) {
-    absl::StatusOr<std::unique_ptr<MemoryServer>> server = MemoryServer::Start(where, &store_);
-    if (!server.ok()) return server.status();
-    memory_server_ = *std::move(server);
-    return absl::OkStatus();
-  }
-  absl::StatusOr<std::unique_ptr<TcpMemoryServer>> server = TcpMemoryServer::Start(where, &store_);
+  absl::StatusOr<std::unique_ptr<MemoryServer>> server = MemoryServer::Start(where, &store_);
   if (!server.ok()) return server.status();
-  tcp_memory_server_ = *std::move(server);
+  memory_server_ = *std::move(server);
   if (absl::EndsWith(where, ":0")) {
     Announce([this](PeerInfo* info) {
       std::string& said = info->memory_endpoint;
-      said = absl::StrCat(said.substr(0, said.rfind(':') + 1), tcp_memory_server_->port());
+      said = absl::StrCat(said.substr(0, said.rfind(':') + 1), memory_server_->port());
     });
   }
   return absl::OkStatus();
@@ -362,8 +356,8 @@ DeviceController::Status DeviceController::status() const {
   status.meter = meter_.counts();
   status.memory_used_bytes = store_.used_bytes();
   status.memory_quota_bytes = options_.memory_quota_bytes;
-  if (tcp_memory_server_ != nullptr) {
-    status.memory_served_bytes = tcp_memory_server_->served_bytes();
+  if (memory_server_ != nullptr) {
+    status.memory_served_bytes = memory_server_->served_bytes();
   }
   return status;
 }

@@ -184,8 +184,7 @@ class DeviceController final : public LinkObserver, public DeviceObserver, publi
 
   MemoryStore store_;
   LinkTable links_;
-  std::unique_ptr<MemoryServer> memory_server_;  // one of these
-  std::unique_ptr<TcpMemoryServer> tcp_memory_server_;
+  std::unique_ptr<MemoryServer> memory_server_;
   // These have threads that call back, so they go before what they call.
   std::unique_ptr<Fetcher> fetcher_;
   std::unique_ptr<Device> device_;

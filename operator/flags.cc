@@ -4,6 +4,7 @@
 #include <map>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "lib/plan/duration.h"
 #include "lib/plan/yaml.h"
@@ -62,6 +63,13 @@ absl::StatusOr<OperatorFlags> ParseOperatorFlags(int argc, const char* const* ar
   app.add_option("--health-probe-bind-address", flags.health_address,
                  "where to serve /healthz and /readyz")
       ->capture_default_str();
+  std::string pod_ip;
+  app.add_option("--memory-bind-address", flags.memory_address,
+                 "where daemons read the values of Centralized runs, host:port; without it only "
+                 "values of at most 64 KiB go through this operator")
+      ->type_name("ADDRESS");
+  app.add_option("--pod-ip", pod_ip, "the address by which daemons reach this pod")
+      ->envname("POD_IP");
   app.add_option("--daemon-image", flags.images.daemon, "image of the daemons in pods");
   app.add_option("--adaptor-image", flags.images.adaptor,
                  "image of adaptors that name none, and are in it");
@@ -84,6 +92,16 @@ absl::StatusOr<OperatorFlags> ParseOperatorFlags(int argc, const char* const* ar
     return absl::InvalidArgumentError(absl::StrCat(error.what(), "; --help lists the flags"));
   }
   if (!flags.probe.empty()) return flags;
+  if (!flags.memory_address.empty()) {
+    const size_t colon = flags.memory_address.rfind(':');
+    if (colon == std::string::npos || pod_ip.empty()) {
+      return absl::InvalidArgumentError(
+          "--memory-bind-address takes host:port, and --pod-ip (POD_IP) to be reached at");
+    }
+    const bool is_v6 = absl::StrContains(pod_ip, ':');
+    flags.memory_advertised = absl::StrCat(is_v6 ? "[" : "", pod_ip, is_v6 ? "]" : "",
+                                           flags.memory_address.substr(colon));
+  }
   for (const auto& [name, image] : {std::pair("--daemon-image", &flags.images.daemon),
                                     std::pair("--adaptor-image", &flags.images.adaptor),
                                     std::pair("--cnn-adaptor-image", &flags.images.cnn_adaptor)}) {

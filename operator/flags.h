@@ -21,6 +21,8 @@ struct OperatorFlags {
   Duration retry_period = std::chrono::seconds(2);
   std::string metrics_address = ":8080";
   std::string health_address = ":8081";
+  std::string memory_address;     // empty: values of Centralized runs must be small
+  std::string memory_advertised;  // where daemons reach it
   Images images;
   EventLog::Format log_format = EventLog::Format::kJson;
   EventLog::Level log_level = EventLog::Level::kInfo;

@@ -179,6 +179,8 @@ absl::Status Operate(const OperatorFlags& flags, const EventLog& log, const std:
   Driver::Options driver_options;
   // Its successor has the same name, so that daemons know whom to report to.
   driver_options.name = absl::StrCat(kLease, ".", ns);
+  driver_options.memory_endpoint = flags.memory_address;
+  driver_options.memory_advertised = flags.memory_advertised;
   driver_options.record_writers = kRecordWriters;
   driver_options.is_over = [&reconciler](const RunId& run) { return reconciler->IsOver(run); };
   driver_options.on_peer = [&directory](const PeerInfo& peer) { directory->OnPeer(peer); };

@@ -55,6 +55,10 @@ LinkOptions LinkOptionsOf(const Driver::Options& options) {
   return link;
 }
 
+std::string AdvertisedMemory(const Driver::Options& options) {
+  return options.memory_advertised.empty() ? options.memory_endpoint : options.memory_advertised;
+}
+
 // Whether the sender keeps something until it is told that the run is over.
 bool WaitsForAnswer(const Message& message) {
   return std::holds_alternative<Report>(message) || std::holds_alternative<FetchRedrive>(message);
@@ -72,7 +76,7 @@ class Driver::Impl final : public LinkObserver {
         random_(random),
         self_{Address::Driver(options_.name), random->NewId<BootId>()},
         memory_(self_, options_.memory_quota_bytes, random),
-        links_(loop, PeerInfo{self_, 0, "", options_.memory_socket}, this,
+        links_(loop, PeerInfo{self_, 0, "", AdvertisedMemory(options_)}, this,
                LinkOptionsOf(options_)) {
     for (size_t i = 0; i < options_.record_writers; ++i) {
       writers_.emplace_back([this] { WriteRecords(); });
@@ -82,9 +86,9 @@ class Driver::Impl final : public LinkObserver {
   ~Impl() override { StopWriters(); }
 
   absl::Status ServeMemory() {
-    if (options_.memory_socket.empty()) return absl::OkStatus();
+    if (options_.memory_endpoint.empty()) return absl::OkStatus();
     absl::StatusOr<std::unique_ptr<MemoryServer>> server =
-        MemoryServer::Start(options_.memory_socket, &memory_);
+        MemoryServer::Start(options_.memory_endpoint, &memory_);
     if (!server.ok()) return server.status();
     memory_server_ = *std::move(server);
     return absl::OkStatus();

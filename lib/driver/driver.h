@@ -45,9 +45,10 @@ class Driver {
   struct Options {
     // Who the daemons report to. A driver that takes over the runs of a dead one has its name.
     std::string name;
-    // The Unix socket at which the driver's own Memory is read; empty: runs cannot be Centralized,
-    // except with values small enough to travel inline.
-    std::string memory_socket;
+    // Where the driver's own Memory is read: a Unix socket's path or "host:port". Empty: runs
+    // cannot be Centralized, except with values small enough to travel inline.
+    std::string memory_endpoint;
+    std::string memory_advertised;  // where daemons reach it; empty: at `memory_endpoint`
     uint64_t memory_quota_bytes = uint64_t{4} << 30;
     // Records written at a time, each of another run. With more than one the store is called from
     // several threads.
@@ -55,10 +56,10 @@ class Driver {
     Duration hold_window = kHoldWindow;
     // Not 0: asks every replica for a sign of life this often, for SilentFor.
     Duration ping_interval{};
-    // Whether a run that is not driven here is over for good: asked, on the event loop's thread, when
-    // a daemon speaks of one. Only then is the daemon told to forget it; else it gets no answer, and
-    // speaks of it again. A driver that takes over a dead one's runs hears of them before it has
-    // begun with them. Not set: what is not driven here is over.
+    // Whether a run that is not driven here is over for good: asked, on the event loop's thread,
+    // when a daemon speaks of one. Only then is the daemon told to forget it; else it gets no
+    // answer, and speaks of it again. A driver that takes over a dead one's runs hears of them
+    // before it has begun with them. Not set: what is not driven here is over.
     std::function<bool(const RunId&)> is_over;
     // Called when a replica says something of itself, or is lost: on the event loop's thread, or
     // within Learn and Unlearn.

@@ -123,13 +123,13 @@ Received ReceiveAnswer(int socket) {
 
 }  // namespace
 
-class MemoryServer::Impl {
+class MemoryServer::SocketServer {
  public:
-  Impl(UniqueFd listener, std::string path, const MemoryStore* store)
+  SocketServer(UniqueFd listener, std::string path, const MemoryStore* store)
       : listener_(std::move(listener)), path_(std::move(path)), store_(store) {
     thread_ = std::thread([this] { Serve(); });
   }
-  ~Impl() {
+  ~SocketServer() {
     stopping_.store(true);
     waker_.Wake();
     thread_.join();
@@ -198,23 +198,32 @@ class MemoryServer::Impl {
   std::thread thread_;
 };
 
-absl::StatusOr<std::unique_ptr<MemoryServer>> MemoryServer::Start(const std::string& socket_path,
+absl::StatusOr<std::unique_ptr<MemoryServer>> MemoryServer::Start(const std::string& where,
                                                                   const MemoryStore* store) {
-  absl::StatusOr<sockaddr_un> address = SocketAddress(socket_path);
+  std::unique_ptr<MemoryServer> server(new MemoryServer());
+  if (IsHostPort(where)) {
+    absl::StatusOr<std::unique_ptr<TcpMemoryServer>> tcp = TcpMemoryServer::Start(where, store);
+    if (!tcp.ok()) return tcp.status();
+    server->tcp_ = *std::move(tcp);
+    return server;
+  }
+  absl::StatusOr<sockaddr_un> address = SocketAddress(where);
   if (!address.ok()) return address.status();
   UniqueFd listener(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  ::unlink(socket_path.c_str());  // of the process that served here before
+  ::unlink(where.c_str());  // of the process that served here before
   if (!listener.valid() ||
       ::bind(listener.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof(*address)) != 0 ||
       ::listen(listener.get(), 128) != 0) {
-    return absl::ErrnoToStatus(errno, absl::StrCat("cannot serve Memory at ", socket_path));
+    return absl::ErrnoToStatus(errno, absl::StrCat("cannot serve Memory at ", where));
   }
-  return std::unique_ptr<MemoryServer>(
-      new MemoryServer(std::make_unique<Impl>(std::move(listener), socket_path, store)));
+  server->socket_ = std::make_unique<SocketServer>(std::move(listener), where, store);
+  return server;
 }
 
-MemoryServer::MemoryServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+MemoryServer::MemoryServer() = default;
 MemoryServer::~MemoryServer() = default;
+int MemoryServer::port() const { return tcp_ == nullptr ? 0 : tcp_->port(); }
+uint64_t MemoryServer::served_bytes() const { return tcp_ == nullptr ? 0 : tcp_->served_bytes(); }
 
 class MemoryClient::Impl {
  public:
@@ -375,9 +384,9 @@ class MemoryClient::Impl {
   // The connection is of no use any more. What waited on one that had worked before is asked once
   // more on a new one: the owner may have been restarted since.
   void Close(const std::string& path_in, std::map<std::string, Connection>* connections) {
-    const std::string path = path_in;  // names the entry that goes
-    Connection connection = std::move(connections->at(path));
-    connections->erase(path);
+    const auto entry = connections->extract(path_in);
+    const std::string& path = entry.key();  // `path_in` may have been the key itself
+    Connection& connection = entry.mapped();
     for (Request& request : connection.waiting) {
       if (request.done == nullptr) continue;
       if (connection.used && !std::exchange(request.retried, true)) {

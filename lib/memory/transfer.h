@@ -13,24 +13,33 @@
 #include "lib/base/clock.h"
 #include "lib/base/unique_fd.h"
 #include "lib/memory/memory_store.h"
+#include "lib/memory/tcp_transfer.h"
 #include "lib/plan/value.h"
 
 namespace fractos {
 
-// Serves the committed objects of `store` at a Unix socket until destroyed. A request is an
-// object's id; the answer its size and descriptor, or that there is none. One thread for all
-// readers; a reader that stalls or sends garbage is cut off and harms nobody else. When the process
-// has no descriptor left, readers wait.
+// Serves the committed objects of `store` until destroyed, at a Unix socket or over TCP.
+//
+// At a Unix socket a request is an object's id; the answer its size and descriptor, or that there
+// is none. One thread for all readers; a reader that stalls or sends garbage is cut off and harms
+// nobody else. When the process has no descriptor left, readers wait. Over TCP it is as
+// TcpMemoryServer says.
 class MemoryServer {
  public:
-  static absl::StatusOr<std::unique_ptr<MemoryServer>> Start(const std::string& socket_path,
+  // `where` is the path of a Unix socket or "host:port", where port 0 is any. `store` outlives the
+  // server. InvalidArgument when the path is too long; another error when nobody can listen there.
+  static absl::StatusOr<std::unique_ptr<MemoryServer>> Start(const std::string& where,
                                                              const MemoryStore* store);
   ~MemoryServer();
 
+  int port() const;               // 0 at a Unix socket
+  uint64_t served_bytes() const;  // over TCP; descriptors are handed over without a byte
+
  private:
-  class Impl;
-  explicit MemoryServer(std::unique_ptr<Impl> impl);
-  std::unique_ptr<Impl> impl_;
+  class SocketServer;
+  MemoryServer();
+  std::unique_ptr<SocketServer> socket_;  // one of these
+  std::unique_ptr<TcpMemoryServer> tcp_;
 };
 
 // Pulls objects from other processes' MemoryServers. Thread-safe. Connections are kept and reused.

@@ -52,7 +52,7 @@ grpc::ChannelArguments ChannelArgumentsFor(const std::string& endpoint, size_t m
 
 void KeepCallbackThreads() {
   static const grpc::Server* const kKept = [] {
-    static auto* const service = new grpc::CallbackGenericService();
+    auto* const service = new grpc::CallbackGenericService();
     grpc::ServerBuilder builder;
     builder.RegisterCallbackGenericService(service);
     return builder.BuildAndStart().release();

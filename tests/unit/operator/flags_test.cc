@@ -49,6 +49,17 @@ TEST(OperatorFlagsTest, ReadsWhatTheChartSets) {
   EXPECT_EQ(flags->log_level, EventLog::Level::kWarning);
 }
 
+TEST(OperatorFlagsTest, SaysWhereItsValuesAreRead) {
+  EXPECT_EQ(Parse(With({}))->memory_address, "");
+  EXPECT_EQ(
+      Parse(With({"--memory-bind-address=[::]:7448", "--pod-ip=10.1.2.3"}))->memory_advertised,
+      "10.1.2.3:7448");
+  EXPECT_EQ(Parse(With({"--memory-bind-address=[::]:7448", "--pod-ip=fd00::1"}))->memory_advertised,
+            "[fd00::1]:7448");
+  EXPECT_THAT(Parse(With({"--memory-bind-address=[::]:7448"})).status().message(),
+              HasSubstr("POD_IP"));
+}
+
 TEST(OperatorFlagsTest, SaysWhatIsWrong) {
   EXPECT_THAT(std::string(Parse({}).status().message()), HasSubstr("--daemon-image"));
   EXPECT_THAT(std::string(Parse(With({"--leader-elect-retry-period=2"})).status().message()),

@@ -336,6 +336,25 @@ TEST_F(TcpTransferTest, WithoutADescriptorLeftThePullFailsAndTheNextOneDoesNot) 
   EXPECT_TRUE(Pull(value).ok());
 }
 
+// promise: M-20
+TEST_F(TcpTransferTest, OneServerAndOneClientKnowBothWays) {
+  const Value value = Committed("bytes");
+  const auto server = MemoryServer::Start("127.0.0.1:0", &owner_);
+  ASSERT_TRUE(server.ok()) << server.status();
+  ASSERT_NE((*server)->port(), 0);
+  MemoryClient client;
+  absl::Notification done;
+  std::string bytes;
+  client.Pull(value, absl::StrCat("127.0.0.1:", (*server)->port()), seconds(20),
+              [&](absl::StatusOr<UniqueFd> file) {
+                bytes = BytesOf(value, std::move(file));
+                done.Notify();
+              });
+  done.WaitForNotification();
+  EXPECT_EQ(bytes, "bytes");
+  EXPECT_GE((*server)->served_bytes(), 5u);
+}
+
 // promise: M-25
 TEST_F(TcpTransferTest, AStoreSaysBeforehandThatThereIsNoRoom) {
   MemoryStore store({}, 10, &random_);
