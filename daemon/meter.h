@@ -4,52 +4,19 @@
 
 #include <array>
 #include <cstdint>
-#include <deque>
-#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/container/flat_hash_map.h"
 #include "absl/synchronization/mutex.h"
 #include "daemon/continuation/actions.h"
 #include "lib/base/clock.h"
+#include "lib/base/recent_map.h"
 #include "lib/protocol/identity.h"
 #include "lib/protocol/message.h"
 
 namespace fractos {
-
-// A map that forgets what was put in first when it holds more than it may. Not thread-safe.
-template <typename Key, typename Value>
-class RecentMap {
- public:
-  explicit RecentMap(size_t most) : most_(most) {}
-
-  // The value of `key`, made if there is none, and whether it was made.
-  std::pair<Value*, bool> TryEmplace(const Key& key) {
-    auto [entry, added] = values_.try_emplace(key);
-    if (added) {
-      order_.push_back(key);
-      if (order_.size() > most_) {
-        values_.erase(order_.front());
-        order_.pop_front();
-        entry = values_.find(key);
-      }
-    }
-    return {&entry->second, added};
-  }
-  Value* Find(const Key& key) {
-    auto entry = values_.find(key);
-    return entry == values_.end() ? nullptr : &entry->second;
-  }
-  size_t size() const { return values_.size(); }
-
- private:
-  const size_t most_;
-  absl::flat_hash_map<Key, Value> values_;
-  std::deque<Key> order_;
-};
 
 // Sees what a daemon sends, receives and does with its steps. It keeps the last 16,384 hand-overs
 // and steps, so on a daemon with more of them under way some go unmeasured. Thread-safe.

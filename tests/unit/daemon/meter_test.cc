@@ -73,15 +73,6 @@ TEST_F(MeterTest, CountsWhatArrivesAndWhatIsRefused) {
   EXPECT_EQ(meter_.counts().refused[static_cast<size_t>(Refusal::kOverloaded)], 1u);
 }
 
-TEST(RecentMapTest, ForgetsTheOldestAboveItsBound) {
-  RecentMap<int, int> map(3);
-  for (int i = 0; i < 5; ++i) EXPECT_TRUE(map.TryEmplace(i).second);
-  EXPECT_FALSE(map.TryEmplace(4).second);
-  EXPECT_EQ(map.size(), 3u);
-  EXPECT_EQ(map.Find(1), nullptr);
-  EXPECT_NE(map.Find(2), nullptr);
-}
-
 // promise: T-14
 TEST(MetricsTest, NameClusterAndOperationButNoRun) {
   Metrics metrics("lab/storage", "storage");
