@@ -18,6 +18,7 @@
 #include "cli/inputs.h"
 #include "cli/kept_centre.h"
 #include "cli/known_devices.h"
+#include "cli/our_trace.h"
 #include "cli/paths.h"
 #include "cli/progress_view.h"
 #include "cli/run_folder.h"
@@ -209,6 +210,7 @@ ExitCode Drive(Prepared prepared, FileRecordStore* store, RecordStore::Versioned
   plan->name = prepared.inputs.name;
   plan->mode = prepared.inputs.mode;
   plan->deadline = prepared.inputs.deadline;
+  plan->traceparent = prepared.inputs.traceparent;
 
   // Devices that had to start first cost the run no time.
   if (stored.version == 0) stored.record.start_us = NowMicroseconds((*session)->clock());
@@ -324,6 +326,7 @@ ExitCode Run(const RunOptions& options) {
   if (!sources.ok()) return Complain(sources.status(), kExitBadInput);
   run.sources = *std::move(sources);
   run.restart = options.restart;
+  run.traceparent = OurTraceparent();
   ExitCode code = kExitSucceeded;
   absl::StatusOr<Prepared> prepared = Prepare(std::move(run), &code);
   if (!prepared.ok()) {

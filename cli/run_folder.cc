@@ -24,6 +24,7 @@ std::string EncodeRunInputs(const RunInputs& inputs) {
       {"mode", inputs.mode == Mode::kCentralized ? "Centralized" : "Distributed"},
       {"deadlineMicroseconds",
        std::chrono::duration_cast<std::chrono::microseconds>(inputs.deadline).count()},
+      {"traceparent", inputs.traceparent},
       {"restart", inputs.restart},
       {"dataCentre", {{"folder", inputs.data_centre}, {"kept", inputs.data_centre_kept}}}};
   return json.dump(1, ' ', false, Json::error_handler_t::replace);
@@ -40,6 +41,7 @@ absl::StatusOr<RunInputs> DecodeRunInputs(absl::string_view text) {
     inputs.name = json.at("name");
     inputs.mode = json.at("mode") == "Centralized" ? Mode::kCentralized : Mode::kDistributed;
     inputs.deadline = std::chrono::microseconds(json.at("deadlineMicroseconds").get<int64_t>());
+    inputs.traceparent = json.value("traceparent", "");
     inputs.restart = json.at("restart");
     inputs.data_centre = json.at("dataCentre").at("folder");
     inputs.data_centre_kept = json.at("dataCentre").at("kept");

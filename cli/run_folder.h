@@ -21,6 +21,7 @@ struct RunInputs {
   std::string name;
   Mode mode = Mode::kDistributed;
   Duration deadline{};
+  std::string traceparent;  // of whoever asked for the run
   bool restart = false;
   // The folder of the data centre used: one that `up` keeps, or the run's own.
   std::string data_centre;

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "cli/complain.h"
 
 namespace fractos {
 namespace {
@@ -26,6 +27,16 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Open(const std::string& driver
   options.name = driver_name;
   options.memory_endpoint = absl::StrCat(session->folder(), "/driver.memory");
   options.ping_interval = kPingInterval;
+  // What is wrong with the tracing keeps nobody from running.
+  const auto tell = [](const absl::Status& why) { Complain(why); };
+  absl::StatusOr<std::unique_ptr<OtlpExporter>> spans =
+      OtlpExporter::FromEnvironment("fractosctl", driver_name, "", tell);
+  if (spans.ok()) {
+    session->spans_ = *std::move(spans);
+  } else {
+    tell(spans.status());
+  }
+  options.spans = session->spans_.get();
   Session* const self = session.get();
   options.on_peer = [self](const PeerInfo& peer) { self->roll_.OnPeer(peer); };
   options.on_peer_lost = [self](const Address& peer) {

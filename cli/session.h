@@ -18,6 +18,7 @@
 #include "lib/driver/core/record.h"
 #include "lib/driver/driver.h"
 #include "lib/runtime/event_loop.h"
+#include "lib/runtime/otlp_exporter.h"
 
 namespace fractos {
 
@@ -65,6 +66,7 @@ class Session {
   std::optional<PrivateFolder> folder_;  // before those that use it, so removed after them
   Roll roll_;
   EventLoop loop_;
+  std::unique_ptr<OtlpExporter> spans_;  // null: nobody traces
   std::unique_ptr<DataCentre> centre_;
   std::unique_ptr<Driver> driver_;
   std::thread thread_;

@@ -5,6 +5,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "daemon/step_span.h"
 
 namespace fractos {
 namespace {
@@ -54,6 +55,9 @@ DeviceController::DeviceController(Options options, EventLoop* loop, AdaptorLaun
       observer_(observer),
       failpoint_(std::move(failpoint)),
       meter_(clock),
+      hops_(options_.spans == nullptr
+                ? nullptr
+                : std::make_unique<HopTracer>(options_.spans, clock, options_.self)),
       core_(CoreOptions(options_, *clock)),
       info_(InitialInfo(options_)),
       store_(options_.self, options_.memory_quota_bytes, random),
@@ -178,6 +182,7 @@ void DeviceController::CarryOut(Item item) {
     Ticket ticket;
     void operator()(Send& send) {
       self->meter_.Sent(send.message);
+      if (self->hops_ != nullptr) self->hops_->Sent(send.message);
       self->links_.Send(send.to, send.message);
     }
     void operator()(LearnClusters& learn) {
@@ -201,6 +206,10 @@ void DeviceController::CarryOut(Item item) {
         self->observer_->OnStep(step->first, step->second);
       }
       if (self->failpoint_ != nullptr) self->failpoint_->Reach(reached);
+    }
+    void operator()(Traced& traced) {
+      if (self->options_.spans == nullptr) return;
+      if (auto span = StepSpan(traced)) self->options_.spans->Export(*std::move(span));
     }
     void operator()(StepDown& step_down) {
       self->Announce([](PeerInfo* info) { info->epoch = 0; });
@@ -234,6 +243,7 @@ void DeviceController::OnPeerLost(const Address& peer) {
 void DeviceController::OnMessages(const Incarnation& from, std::vector<Message> messages) {
   for (const Message& message : messages) {
     if (std::optional<Duration> hop = meter_.Received(message)) observer_->OnHop(*hop);
+    if (hops_ != nullptr) hops_->Received(from, message);
   }
   Step([&from, &messages](Core& core, Time now, Actions* actions) {
     for (Message& message : messages) core.Receive(now, from, std::move(message), actions);

@@ -24,11 +24,13 @@
 #include "lib/base/address.h"
 #include "lib/base/clock.h"
 #include "lib/base/random.h"
+#include "lib/link/hop_tracer.h"
 #include "lib/link/link_table.h"
 #include "lib/memory/memory_store.h"
 #include "lib/memory/tcp_transfer.h"
 #include "lib/memory/transfer.h"
 #include "lib/runtime/event_loop.h"
+#include "lib/runtime/span.h"
 
 namespace fractos {
 
@@ -77,6 +79,7 @@ class DeviceController final : public LinkObserver, public DeviceObserver, publi
     size_t max_runs = 10'000;
     uint64_t seed = 1;  // for the jitter of retries
     Device::Options device;
+    SpanSink* spans = nullptr;  // outlives the controller; null: nobody traces
   };
 
   // All outlive the controller; `random` is unpredictable and thread-safe. `failpoint` may be null.
@@ -160,6 +163,7 @@ class DeviceController final : public LinkObserver, public DeviceObserver, publi
   ControllerObserver* const observer_;
   const std::unique_ptr<Failpoint> failpoint_;
   Meter meter_;
+  const std::unique_ptr<HopTracer> hops_;  // null: nobody traces
 
   mutable absl::Mutex mutex_;
   Core core_ ABSL_GUARDED_BY(mutex_);

@@ -109,6 +109,9 @@ absl::StatusOr<DaemonFlags> ParseDaemonFlags(int argc, const char* const* argv) 
   app.add_flag("-v,--verbose", flags.verbose, "log every state of every step");
   app.add_option("--http-address", flags.http_address,
                  "serve /metrics, /healthz and /readyz at host:port, [::1]:port or :port");
+  app.add_option("--otlp-endpoint", flags.otlp_endpoint,
+                 "send the spans of traced runs to this collector: http://host:port [env: "
+                 "OTEL_EXPORTER_OTLP_ENDPOINT]");
   app.add_option("--log-format", log_format, "text or json")
       ->check(CLI::IsMember({"text", "json"}));
   app.add_option("--memory-quota", flags.memory_quota_bytes,

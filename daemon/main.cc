@@ -30,6 +30,7 @@
 #include "lib/runtime/descriptor_limit.h"
 #include "lib/runtime/event_log.h"
 #include "lib/runtime/event_loop.h"
+#include "lib/runtime/otlp_exporter.h"
 #include "lib/runtime/status_server.h"
 
 namespace fractos {
@@ -150,9 +151,13 @@ void AwaitEvent(const UniqueFd& wake, const Clock& clock, Time until) {
 }
 
 StatusServer::Pages MakePages(EventLoop* loop, const DeviceController* controller,
-                              const Metrics* metrics, const KubernetesCluster* cluster) {
+                              const Metrics* metrics, const KubernetesCluster* cluster,
+                              const OtlpExporter* spans) {
   StatusServer::Pages pages;
-  pages.metrics = [controller, metrics] { return metrics->Render(controller->status()); };
+  pages.metrics = [controller, metrics, spans] {
+    return metrics->Render(controller->status(),
+                           spans == nullptr ? OtlpExporter::Stats() : spans->stats());
+  };
   pages.not_healthy_for = [loop, cluster]() -> std::string {
     if (cluster != nullptr) {
       const absl::Status elected = cluster->Check();
@@ -214,6 +219,19 @@ absl::StatusOr<std::unique_ptr<Election>> MakeElection(const DaemonFlags& flags,
   return FileElection::Create({ElectionFolder(flags.directory, flags.cluster), self}, observer);
 }
 
+// Null when nobody traces. A collector that cannot be used keeps no device from working.
+std::unique_ptr<OtlpExporter> MakeExporter(const DaemonFlags& flags, const Incarnation& self,
+                                           const EventLog* log) {
+  const auto tell = [log](const absl::Status& why) {
+    log->Write(Level::kWarning, "tracing", {{"reason", std::string(why.message())}});
+  };
+  auto spans = OtlpExporter::FromEnvironment("fractos-daemon", self.address.ToString(),
+                                             flags.otlp_endpoint, tell);
+  if (spans.ok()) return *std::move(spans);
+  tell(spans.status());
+  return nullptr;
+}
+
 int Run(const DaemonFlags& flags) {
   SystemClock clock;
   SystemRandom random;
@@ -239,6 +257,8 @@ int Run(const DaemonFlags& flags) {
     if (!opened.ok()) return Fail(log, "kubernetes", opened.status(), kExitBadInput);
     cluster = *std::move(opened);
   }
+  // Outlives the controller, and sends the last spans when that has ended.
+  const std::unique_ptr<OtlpExporter> spans = MakeExporter(flags, self, &log);
   EventLoop loop;
   DeviceController::Options options;
   options.self = self;
@@ -249,6 +269,7 @@ int Run(const DaemonFlags& flags) {
   options.max_runs = flags.max_runs;
   options.seed = random.Next();
   options.device.options_json = flags.adaptor_options;
+  options.spans = spans.get();
   DeviceController controller(std::move(options), &loop, launcher->get(), &clock, &random,
                               *std::move(failpoint), &daemon);
 
@@ -264,8 +285,8 @@ int Run(const DaemonFlags& flags) {
   // Before it may lead: whoever cannot be reached must not take the lead from another.
   std::unique_ptr<StatusServer> http;
   if (!flags.http_address.empty()) {
-    auto server = StatusServer::Start(flags.http_address,
-                                      MakePages(&loop, &controller, &metrics, cluster.get()));
+    auto server = StatusServer::Start(
+        flags.http_address, MakePages(&loop, &controller, &metrics, cluster.get(), spans.get()));
     if (!server.ok()) {
       return Fail(log, "http", server.status(),
                   absl::IsInvalidArgument(server.status()) ? kExitBadInput : kExitFailed);

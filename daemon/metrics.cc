@@ -99,7 +99,8 @@ class Metrics::Impl {
     request_seconds_.Add(labels, RequestBuckets()).Observe(ToSeconds(took));
   }
 
-  std::string Render(const DeviceController::Status& status) const {
+  std::string Render(const DeviceController::Status& status,
+                     const OtlpExporter::Stats& spans) const {
     std::vector<prometheus::MetricFamily> families = registry_.Collect();
     auto add = [this, &families](const char* name, const char* help, bool counter, double value) {
       prometheus::MetricFamily family;
@@ -157,6 +158,9 @@ class Metrics::Impl {
           status.meter.handovers_sent);
     count("fractos_handovers_received_total", "Hand-overs that arrived, repeated ones included.",
           status.meter.handovers_received);
+    count("fractos_spans_exported_total", "Spans that the collector took.", spans.exported);
+    count("fractos_spans_dropped_total", "Spans that it did not take, or that had no room.",
+          spans.dropped);
     families.push_back(Refusals(status.meter));
     AddProcess(gauge, count);
     if (!lease_.empty()) families.push_back(MasterStatus(status.leads));
@@ -247,8 +251,9 @@ void Metrics::OnRetry(absl::string_view code, absl::string_view verb, absl::stri
 void Metrics::OnDuration(absl::string_view verb, absl::string_view host, Duration took) {
   impl_->RequestTook({{"verb", std::string(verb)}, {"host", std::string(host)}}, took);
 }
-std::string Metrics::Render(const DeviceController::Status& status) const {
-  return impl_->Render(status);
+std::string Metrics::Render(const DeviceController::Status& status,
+                            const OtlpExporter::Stats& spans) const {
+  return impl_->Render(status, spans);
 }
 
 }  // namespace fractos

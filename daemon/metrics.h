@@ -9,6 +9,7 @@
 #include "daemon/controller.h"
 #include "lib/base/clock.h"
 #include "lib/kube/rest_observer.h"
+#include "lib/runtime/otlp_exporter.h"
 
 namespace fractos {
 
@@ -32,7 +33,8 @@ class Metrics final : public kube::RestObserver {
   void OnRetry(absl::string_view code, absl::string_view verb, absl::string_view host) override;
   void OnDuration(absl::string_view verb, absl::string_view host, Duration took) override;
 
-  std::string Render(const DeviceController::Status& status) const;
+  std::string Render(const DeviceController::Status& status,
+                     const OtlpExporter::Stats& spans = {}) const;
 
  private:
   class Impl;

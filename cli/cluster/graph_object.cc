@@ -113,6 +113,9 @@ absl::StatusOr<GraphObject> MakeGraphObject(const GraphRequest& request) {
     spec["deadline"] = FormatDuration(*request.deadline);
   }
   made.object = kube::Object(*std::move(document));
+  if (!request.traceparent.empty()) {
+    made.object.SetAnnotation(kTraceparentAnnotation, request.traceparent);
+  }
   return made;
 }
 

@@ -23,6 +23,7 @@ struct GraphRequest {
   std::optional<Duration> deadline;  // likewise
   std::string ns;                    // what the user named; empty: nothing
   std::string default_ns;            // where the file does not say either
+  std::string traceparent;           // of who asks, for the operator to go on in; empty: none
 };
 
 struct GraphObject {

@@ -12,6 +12,7 @@
 #include "cli/cluster/show.h"
 #include "cli/cluster/status_trace.h"
 #include "cli/complain.h"
+#include "cli/our_trace.h"
 #include "lib/plan/duration.h"
 
 namespace fractos::cluster {
@@ -33,7 +34,8 @@ absl::StatusOr<GraphObject> Prepare(const Session& session, const RunOptions& op
                           .mode = options.mode,
                           .deadline = options.deadline,
                           .ns = session.ns_given ? session.ns : "",
-                          .default_ns = session.ns});
+                          .default_ns = session.ns,
+                          .traceparent = OurTraceparent()});
 }
 
 // A device that is not there is no fault: the operator waits for it. But it may be a slip of the

@@ -71,13 +71,21 @@ struct Reached {
   StepState state = StepState::kReceived;
 };
 
+// A step of a run that somebody traces has its result. `predecessors` are those it was executed on.
+struct Traced {
+  StepPtr step;
+  ResultPtr result;
+  std::vector<ResultId> predecessors;
+  ContinuationPtr continuation;  // for its traceparent
+};
+
 // A newer leader exists: give up leading.
 struct StepDown {
   uint64_t seen = 0;
 };
 
-using Action =
-    std::variant<Send, LearnClusters, Fetch, Execute, Cancel, Commit, Release, Reached, StepDown>;
+using Action = std::variant<Send, LearnClusters, Fetch, Execute, Cancel, Commit, Release, Reached,
+                            Traced, StepDown>;
 using Actions = std::vector<Action>;
 
 }  // namespace fractos

@@ -63,6 +63,14 @@ bool Reads(const Candidate& candidate, const ObjectId& object) {
          std::any_of(step.bound.begin(), step.bound.end(), bound);
 }
 
+std::vector<ResultId> Predecessors(const Attempt& attempt) {
+  std::vector<ResultId> results;
+  for (const EdgeKey& edge : attempt.edges) {
+    if (!edge.from.IsNone()) results.push_back(edge.from);
+  }
+  return results;
+}
+
 // Looks at the bytes that will be expanded, not at what they were made of.
 absl::Status CheckRefinement(const Attempt& attempt, const Value& value,
                              const std::vector<BoundInput>& own_inputs) {
@@ -428,6 +436,9 @@ void Core::Impl::CommitResult(Event& event, Run& run, Attempt& attempt, ResultSt
     }
   }
   Reach(event, run, attempt.key.step, StepState::kCommitted);
+  if (!attempt.continuation->traceparent.empty()) {
+    event.Emit(Traced{attempt.step, attempt.result, Predecessors(attempt), attempt.continuation});
+  }
   Forward(event, run, attempt);
 }
 

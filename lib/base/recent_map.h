@@ -33,6 +33,11 @@ class RecentMap {
     auto entry = values_.find(key);
     return entry == values_.end() ? nullptr : &entry->second;
   }
+  // In no order.
+  template <typename F>
+  void ForEachValue(F visit) {
+    for (auto& [key, value] : values_) visit(value);
+  }
   size_t size() const { return values_.size(); }
 
  private:

@@ -18,6 +18,8 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "lib/base/limits.h"
+#include "lib/driver/run_span.h"
+#include "lib/link/hop_tracer.h"
 #include "lib/memory/transfer.h"
 
 namespace fractos {
@@ -75,6 +77,9 @@ class Driver::Impl final : public LinkObserver {
         clock_(clock),
         random_(random),
         self_{Address::Driver(options_.name), random->NewId<BootId>()},
+        hops_(options_.spans == nullptr
+                  ? nullptr
+                  : std::make_unique<HopTracer>(options_.spans, clock, self_)),
         memory_(self_, options_.memory_quota_bytes, random),
         links_(loop, PeerInfo{self_, 0, "", AdvertisedMemory(options_)}, this,
                LinkOptionsOf(options_)) {
@@ -159,10 +164,12 @@ class Driver::Impl final : public LinkObserver {
       core.wall_offset_us = Microseconds(clock_->WallNow().time_since_epoch()) -
                             Microseconds(clock_->Now().time_since_epoch());
       core.seed = random_->Next();
+      core.traceparent = RunTraceparent(id, plan.traceparent, options_.spans != nullptr);
       Run run;
       run.needs = {plan.clusters.begin(), plan.clusters.end()};
       run.version = version;
       run.on_change = std::move(on_change);
+      if (options_.spans != nullptr) run.asked_by = plan.traceparent;
       run.core = std::make_unique<RunCore>(std::move(core), std::move(plan), std::move(record),
                                            std::move(views));
       runs_.emplace(id, std::move(run));
@@ -289,6 +296,7 @@ class Driver::Impl final : public LinkObserver {
     for (Message& message : messages) {
       const std::optional<RunId> id = RunOf(message);
       if (!id.has_value()) continue;
+      if (hops_ != nullptr) hops_->Received(from, message);
       const bool waits = WaitsForAnswer(message);
       const bool known =
           WithRun(*id, [&from, &message](Run& run, Time now, DriverActions* actions) {
@@ -312,6 +320,7 @@ class Driver::Impl final : public LinkObserver {
     uint64_t version = 0;
     std::function<void()> on_change;
     std::optional<Timer> timer;
+    std::string asked_by;           // a traceparent, if runs are traced
     std::vector<ObjectId> objects;  // in our own Memory
     bool finished = false;
     absl::Status lost;
@@ -360,6 +369,7 @@ class Driver::Impl final : public LinkObserver {
       DriverActions next;
       for (DriverAction& action : actions) {
         if (auto* const send = std::get_if<Send>(&action)) {
+          if (hops_ != nullptr) hops_->Sent(send->message);
           links_.Send(send->to, send->message);
         } else if (auto* const write = std::get_if<WriteRecord>(&action)) {
           writes_.push_back({id, std::move(write->record)});
@@ -367,10 +377,17 @@ class Driver::Impl final : public LinkObserver {
           Pull(id, run, *pull, &next);
         } else {
           run.finished = true;
+          Trace(run);
         }
       }
       actions = std::move(next);
     }
+  }
+
+  void Trace(const Run& run) const {
+    if (options_.spans == nullptr) return;
+    std::optional<Span> span = RunSpan(run.core->record(), run.core->plan().mode, run.asked_by);
+    if (span.has_value()) options_.spans->Export(*std::move(span));
   }
 
   void SetTimer(const RunId& id, Run& run) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
@@ -507,6 +524,7 @@ class Driver::Impl final : public LinkObserver {
   const Clock* const clock_;
   Random* const random_;
   const Incarnation self_;
+  const std::unique_ptr<HopTracer> hops_;  // null: nobody traces
 
   mutable absl::Mutex mutex_;
   std::map<std::string, ClusterView> clusters_ ABSL_GUARDED_BY(mutex_);

@@ -19,6 +19,7 @@
 #include "lib/memory/memory_store.h"
 #include "lib/plan/plan.h"
 #include "lib/runtime/event_loop.h"
+#include "lib/runtime/span.h"
 
 namespace fractos {
 
@@ -61,6 +62,10 @@ class Driver {
     // answer, and speaks of it again. A driver that takes over a dead one's runs hears of them
     // before it has begun with them. Not set: what is not driven here is over.
     std::function<bool(const RunId&)> is_over;
+    // Gets a span of each run that ends, and of each hand-over from here; outlives the driver.
+    // Null: nobody traces, and runs go on in the trace that they were asked for in, if there is
+    // one.
+    SpanSink* spans = nullptr;
     // Called when a replica says something of itself, or is lost: on the event loop's thread, or
     // within Learn and Unlearn.
     std::function<void(const PeerInfo&)> on_peer;
@@ -68,7 +73,7 @@ class Driver {
   };
 
   // Everything given here outlives the driver; `random` must be unpredictable and thread-safe. The
-  // store is called for one record of a run at a time. Fails when the memory socket cannot be
+  // store is called for one record of a run at a time. Fails when its Memory cannot be
   // served.
   static absl::StatusOr<std::unique_ptr<Driver>> Create(EventLoop* loop, Options options,
                                                         RecordStore* store, const Clock* clock,

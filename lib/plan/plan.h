@@ -14,6 +14,9 @@
 
 namespace fractos {
 
+// Of a TaskGraph object: the traceparent of whoever made it.
+inline constexpr char kTraceparentAnnotation[] = "fractos.dev/traceparent";
+
 struct Plan {
   std::string name;
   std::vector<StepPtr> steps;       // predecessors before successors
@@ -22,6 +25,7 @@ struct Plan {
   std::vector<std::string> clusters;  // full names, every one that the run may need
   Mode mode = Mode::kDistributed;
   Duration deadline{};
+  std::string traceparent;  // of whoever asks for the run, if they trace
 
   // Steps that no other step of `steps` (or of `on_failure`) follows: their values are the outputs.
   std::vector<StepPath> Sinks() const;

@@ -89,6 +89,7 @@ class World {
   void Do(Node& node, Commit&& commit);
   void Do(Node& node, Release&& release);
   void Do(Node& node, Reached&& reached);
+  void Do(Node&, Traced&&) {}  // nobody traces here
   void Do(Node& node, StepDown&& down);
   void Elect(int cluster, int but);
   void Introduce(Node& node);

@@ -181,6 +181,7 @@ TEST(RunFolderTest, InputsComeBackAsTheyWere) {
   inputs.name = "n";
   inputs.mode = Mode::kCentralized;
   inputs.deadline = std::chrono::milliseconds(1500);
+  inputs.traceparent = "of who asked";
   inputs.restart = true;
   inputs.data_centre = "/tmp/fractos-x";
   inputs.data_centre_kept = true;
@@ -191,6 +192,7 @@ TEST(RunFolderTest, InputsComeBackAsTheyWere) {
   EXPECT_EQ(read->parameters, inputs.parameters);
   EXPECT_EQ(read->mode, Mode::kCentralized);
   EXPECT_EQ(read->deadline, inputs.deadline);
+  EXPECT_EQ(read->traceparent, "of who asked");
   EXPECT_TRUE(read->restart);
   EXPECT_EQ(read->data_centre, "/tmp/fractos-x");
   EXPECT_TRUE(read->data_centre_kept);

@@ -83,12 +83,14 @@ TEST(MetricsTest, NameClusterAndOperationButNoRun) {
   DeviceController::Status status;
   status.leads = true;
   status.meter.refused[static_cast<size_t>(Refusal::kNotLeader)] = 4;
-  const std::string text = metrics.Render(status);
+  const std::string text = metrics.Render(status, {7, 2});
   for (const char* line :
        {"fractos_hop_seconds_count{cluster=\"lab/storage\"} 1",
         "fractos_step_seconds_count{cluster=\"lab/storage\",operation=\"get\"} 1",
         "fractos_elections_won_total{cluster=\"lab/storage\"} 1",
         "fractos_refusals_total{cluster=\"lab/storage\",reason=\"NotLeader\"} 4",
+        "fractos_spans_exported_total{cluster=\"lab/storage\"} 7",
+        "fractos_spans_dropped_total{cluster=\"lab/storage\"} 2",
         "leader_election_master_status{cluster=\"lab/storage\",name=\"storage\"} 1",
         "process_open_fds{cluster=\"lab/storage\"}"}) {
     EXPECT_NE(text.find(line), std::string::npos) << line << "\n" << text;

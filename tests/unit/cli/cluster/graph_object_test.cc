@@ -45,6 +45,14 @@ TEST(GraphObjectTest, IsTheDocumentWithAGeneratedNameAndTheParametersPutIn) {
   EXPECT_TRUE(Validate(made->graph, {}, request.parameters, {"vision/storage"}).empty());
 }
 
+// promise: S-02
+TEST(GraphObjectTest, SaysInWhichTraceItWasAskedFor) {
+  GraphRequest request = Request();
+  request.traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+  EXPECT_EQ(MakeGraphObject(request)->object.annotation("fractos.dev/traceparent"),
+            request.traceparent);
+}
+
 TEST(GraphObjectTest, ANameThatIsGivenIsTheNameAndALongOneIsCut) {
   GraphRequest request = Request();
   request.name = "just-so";

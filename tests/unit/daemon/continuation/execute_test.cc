@@ -38,6 +38,29 @@ TEST_F(ExecuteTest, AValueIsCommittedBeforeItIsHandedOn) {
   EXPECT_EQ(result.attempts, 1u);
 }
 
+// promise: S-01, S-06
+TEST_F(ExecuteTest, OfATracedRunAStepSaysWhatItGaveAndOnWhat) {
+  const ResultPtr read = Given("read", "in");
+  HandOver hand = Hand({NewStep("one", {"read"}), NewStep("two", {"one"}, "default/b")}, read);
+  auto continuation = std::make_shared<Continuation>(*hand.continuation);
+  continuation->traceparent = "whatever it is";
+  hand.continuation = continuation;
+  Receive(hand);
+  Produce("one");
+  ASSERT_EQ(All<Traced>().size(), 1u);
+  const Traced traced = All<Traced>()[0];
+  EXPECT_EQ(traced.step->path, "one");
+  EXPECT_EQ(traced.result->id, SentTo("two").result->id);
+  EXPECT_EQ(traced.predecessors, std::vector<ResultId>{read->id});
+  EXPECT_EQ(traced.continuation->traceparent, "whatever it is");
+  EXPECT_EQ(SentTo("two").continuation->traceparent, "whatever it is");
+
+  Restart({});
+  Start(NewStep("one"));
+  Produce("one");
+  EXPECT_TRUE(All<Traced>().empty()) << "nobody traces this one";
+}
+
 // promise: M-11
 TEST_F(ExecuteTest, ALargeInputIsFetchedBeforeTheStepStarts) {
   const ResultPtr large = GivenLarge("read", "many bytes");
