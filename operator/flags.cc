@@ -74,6 +74,10 @@ absl::StatusOr<OperatorFlags> ParseOperatorFlags(int argc, const char* const* ar
   app.add_option("--adaptor-image", flags.images.adaptor,
                  "image of adaptors that name none, and are in it");
   app.add_option("--cnn-adaptor-image", flags.images.cnn_adaptor, "likewise, for cnn");
+  app.add_option("--otlp-endpoint", flags.images.otlp_endpoint,
+                 "trace runs: this collector, http://host:port, gets the spans of operator and "
+                 "daemons")
+      ->envname("OTEL_EXPORTER_OTLP_ENDPOINT");
   app.add_option("--log-format", flags.log_format, "text or json")
       ->transform(CLI::CheckedTransformer(kFormats));
   app.add_option("--log-level", flags.log_level, "debug, info, warning or error")

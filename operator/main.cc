@@ -20,6 +20,7 @@
 #include "lib/runtime/event_log.h"
 #include "lib/runtime/event_loop.h"
 #include "lib/runtime/http_probe.h"
+#include "lib/runtime/otlp_exporter.h"
 #include "lib/runtime/status_server.h"
 #include "operator/controller/controller.h"
 #include "operator/controller/manager.h"
@@ -172,6 +173,16 @@ absl::Status Operate(const OperatorFlags& flags, const EventLog& log, const std:
   };
   TaskGraphRecordStore store(store_options);
 
+  const auto tell = [&log](const absl::Status& why) {
+    log.Write(Level::kWarning, "tracing", {{"error", std::string(why.message())}});
+  };
+  // Null when nobody traces. A collector that cannot be used keeps nobody from working.
+  absl::StatusOr<std::unique_ptr<OtlpExporter>> spans =
+      OtlpExporter::FromEnvironment("fractos-operator", pod, flags.images.otlp_endpoint, tell);
+  if (!spans.ok()) {
+    tell(spans.status());
+    spans = nullptr;
+  }
   EventLoop loop;
   // There before the loop runs.
   std::unique_ptr<DeviceDirectory> directory;
@@ -183,6 +194,7 @@ absl::Status Operate(const OperatorFlags& flags, const EventLog& log, const std:
   driver_options.memory_advertised = flags.memory_advertised;
   driver_options.record_writers = kRecordWriters;
   driver_options.is_over = [&reconciler](const RunId& run) { return reconciler->IsOver(run); };
+  driver_options.spans = spans->get();
   driver_options.on_peer = [&directory](const PeerInfo& peer) { directory->OnPeer(peer); };
   driver_options.on_peer_lost = [&directory](const Address& peer) { directory->OnPeerLost(peer); };
   absl::StatusOr<std::unique_ptr<Driver>> driver =
@@ -216,7 +228,10 @@ absl::Status Operate(const OperatorFlags& flags, const EventLog& log, const std:
   const auto health_server = StatusServer::Start(flags.health_address, std::move(health));
   if (!health_server.ok()) return health_server.status();
   StatusServer::Pages pages;
-  pages.metrics = [&metrics] { return metrics.Render(); };
+  pages.metrics = [&metrics, &own_metrics, &spans] {
+    if (*spans != nullptr) own_metrics.OnSpans((*spans)->stats());
+    return metrics.Render();
+  };
   const auto metrics_server = StatusServer::Start(flags.metrics_address, std::move(pages));
   if (!metrics_server.ok()) return metrics_server.status();
 

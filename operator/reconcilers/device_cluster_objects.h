@@ -13,11 +13,12 @@
 
 namespace fractos {
 
-// Of the release.
+// Of the release: what all pods get.
 struct Images {
   std::string daemon;
   std::string adaptor;
   std::string cnn_adaptor;
+  std::string otlp_endpoint = {};  // where daemons send spans; empty: nowhere
 };
 
 struct DesiredObject {

@@ -42,20 +42,6 @@ Json Probe(const char* path, int period, int failures) {
           {"failureThreshold", failures}};
 }
 
-Json DaemonArguments(const DeviceClusterSpec& spec) {
-  // Where it serves Links and Memory, by which name others reach it and which replica it is, the
-  // daemon finds out by its pod's name; Service and Lease are called like the DeviceCluster.
-  return Json::array({"--coordination=kubernetes", absl::StrCat("--name=", spec.FullName()),
-                      absl::StrCat("--lease-duration=", spec.lease_duration_seconds),
-                      absl::StrCat("--renew-deadline=", spec.renew_deadline_seconds),
-                      absl::StrCat("--retry-period=", spec.retry_period_seconds),
-                      absl::StrCat("--http-address=:", kMetricsPort), "--log-format=json",
-                      absl::StrCat("--max-in-flight=", spec.max_in_flight),
-                      absl::StrCat("--drain-grace=", kDrainSeconds),
-                      absl::StrCat("--adaptor-socket=", kSocket),
-                      absl::StrCat("--adaptor-options=", spec.options)});
-}
-
 // "$(" in an argument is Kubernetes' own reference; "$$(" is none.
 std::string Literal(const std::string& argument) {
   std::string out;
@@ -64,6 +50,24 @@ std::string Literal(const std::string& argument) {
     out.push_back(c);
   }
   return out;
+}
+
+Json DaemonArguments(const DeviceClusterSpec& spec, const Images& images) {
+  // Where it serves Links and Memory, by which name others reach it and which replica it is, the
+  // daemon finds out by its pod's name; Service and Lease are called like the DeviceCluster.
+  Json arguments = Json::array(
+      {"--coordination=kubernetes", absl::StrCat("--name=", spec.FullName()),
+       absl::StrCat("--lease-duration=", spec.lease_duration_seconds),
+       absl::StrCat("--renew-deadline=", spec.renew_deadline_seconds),
+       absl::StrCat("--retry-period=", spec.retry_period_seconds),
+       absl::StrCat("--http-address=:", kMetricsPort), "--log-format=json",
+       absl::StrCat("--max-in-flight=", spec.max_in_flight),
+       absl::StrCat("--drain-grace=", kDrainSeconds), absl::StrCat("--adaptor-socket=", kSocket),
+       absl::StrCat("--adaptor-options=", spec.options)});
+  if (!images.otlp_endpoint.empty()) {
+    arguments.push_back(absl::StrCat("--otlp-endpoint=", Literal(images.otlp_endpoint)));
+  }
+  return arguments;
 }
 
 Json DaemonContainer(const DeviceClusterSpec& spec, const Images& images) {
@@ -76,7 +80,7 @@ Json DaemonContainer(const DeviceClusterSpec& spec, const Images& images) {
   }
   return {{"name", "daemon"},
           {"image", images.daemon},
-          {"args", DaemonArguments(literal)},
+          {"args", DaemonArguments(literal, images)},
           {"env", Json::array({FieldEnv("POD_NAME", "metadata.name"),
                                FieldEnv("POD_NAMESPACE", "metadata.namespace"),
                                FieldEnv("POD_UID", "metadata.uid")})},

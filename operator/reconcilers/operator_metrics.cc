@@ -70,6 +70,11 @@ class OperatorMetrics::Impl {
                                  .Help("How long writing a run's record takes.")
                                  .Register(*registry)
                                  .Add({}, WriteBuckets());
+  Counter& spans_exported =
+      Count("fractos_spans_exported_total", "Spans that the collector took.").Add({});
+  Counter& spans_dropped =
+      Count("fractos_spans_dropped_total", "Spans that it did not take, or that had no room.")
+          .Add({});
   Family<Gauge>& replicas =
       Measure("fractos_devicecluster_replicas", "Replicas that there should be.");
   Family<Gauge>& ready_replicas =
@@ -147,6 +152,14 @@ void OperatorMetrics::OnCluster(const std::string& cluster, int64_t replicas,
   for (size_t i = 0; i < found->second.conditions.size(); ++i) {
     found->second.conditions[i]->Set(IsTrue(status, kConditions[i]) ? 1 : 0);
   }
+}
+
+void OperatorMetrics::OnSpans(const OtlpExporter::Stats& stats) {
+  const auto raise = [](Counter* counter, uint64_t to) {
+    counter->Increment(static_cast<double>(to) - counter->Value());
+  };
+  raise(&impl_->spans_exported, stats.exported);
+  raise(&impl_->spans_dropped, stats.dropped);
 }
 
 void OperatorMetrics::ForgetCluster(const std::string& cluster) {

@@ -10,6 +10,7 @@
 #include "lib/driver/core/record.h"
 #include "lib/kube/object.h"
 #include "lib/plan/task_graph.h"
+#include "lib/runtime/otlp_exporter.h"
 #include "prometheus/registry.h"
 
 namespace fractos {
@@ -35,6 +36,9 @@ class OperatorMetrics {
 
   void OnCluster(const std::string& cluster, int64_t replicas, const kube::Json& status);
   void ForgetCluster(const std::string& cluster);
+
+  // What the exporter has counted so far. By one thread at a time.
+  void OnSpans(const OtlpExporter::Stats& stats);
 
  private:
   class Impl;

@@ -242,6 +242,7 @@ absl::Status TaskGraphReconciler::Start(const kube::Object& object, Plan plan,
     record->name = object.name();
   }
   const RunId id = record->run;
+  plan.traceparent = object.annotation(kTraceparentAnnotation);
   const Run run{id, object.uid(), plan.mode, /*ended=*/false};
   const kube::ObjectKey key = object.key();
   {

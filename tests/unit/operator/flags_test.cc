@@ -35,11 +35,11 @@ TEST(OperatorFlagsTest, DefaultsAreThoseOfControllerRuntime) {
 }
 
 TEST(OperatorFlagsTest, ReadsWhatTheChartSets) {
-  const absl::StatusOr<OperatorFlags> flags =
-      Parse(With({"--namespaces=a,b", "--leader-elect", "--leader-elect-lease-duration=30s",
-                  "--leader-elect-renew-deadline=20s", "--leader-elect-retry-period=1500ms",
-                  "--metrics-bind-address=:1", "--health-probe-bind-address=:2",
-                  "--log-format=text", "--log-level=warning"}));
+  const absl::StatusOr<OperatorFlags> flags = Parse(
+      With({"--namespaces=a,b", "--leader-elect", "--leader-elect-lease-duration=30s",
+            "--leader-elect-renew-deadline=20s", "--leader-elect-retry-period=1500ms",
+            "--metrics-bind-address=:1", "--health-probe-bind-address=:2", "--log-format=text",
+            "--log-level=warning", "--otlp-endpoint=http://collector:4318"}));
   ASSERT_TRUE(flags.ok()) << flags.status();
   EXPECT_THAT(flags->namespaces, ElementsAre("a", "b"));
   EXPECT_TRUE(flags->leader_elect);
@@ -47,6 +47,7 @@ TEST(OperatorFlagsTest, ReadsWhatTheChartSets) {
   EXPECT_EQ(flags->retry_period, std::chrono::milliseconds(1500));
   EXPECT_EQ(flags->log_format, EventLog::Format::kText);
   EXPECT_EQ(flags->log_level, EventLog::Level::kWarning);
+  EXPECT_EQ(flags->images.otlp_endpoint, "http://collector:4318");
 }
 
 TEST(OperatorFlagsTest, SaysWhereItsValuesAreRead) {

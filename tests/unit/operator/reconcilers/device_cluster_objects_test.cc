@@ -16,6 +16,7 @@ namespace {
 using kube::Json;
 using ::testing::Contains;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::Not;
 
 const Images kImages{"r/daemon:1", "r/adaptor:1", "r/cnn:1"};
@@ -165,6 +166,17 @@ TEST(DeviceClusterObjectsTest, TheImageIsGivenOrTheReleases) {
   EXPECT_EQ(image({{"command", {"fractos-adaptor", "storage"}}}), "r/adaptor:1");
   EXPECT_EQ(image({{"command", {"fractos-adaptor", "cnn"}}}), "r/cnn:1");
   EXPECT_EQ(image({{"command", {"mine", "cnn"}}, {"image", "me/mine"}}), "me/mine");
+}
+
+// promise: S-06
+TEST(DeviceClusterObjectsTest, DaemonsSendSpansWhereTheOperatorDoes) {
+  const auto arguments = [](const Images& images) {
+    return BuildPodTemplate(Read(Full()), images)["spec"]["containers"][0]["args"].dump();
+  };
+  EXPECT_THAT(arguments(kImages), Not(HasSubstr("otlp")));
+  Images traced = kImages;
+  traced.otlp_endpoint = "http://collector:4318";
+  EXPECT_THAT(arguments(traced), HasSubstr("\"--otlp-endpoint=http://collector:4318\""));
 }
 
 // promise: O-22

@@ -141,6 +141,17 @@ TEST_F(TaskGraphReconcilerTest, AGraphThatCanBeRunIsDrivenAndSaysSo) {
   EXPECT_EQ(world_.client.count("update-status"), 2u);
 }
 
+// promise: S-02
+TEST_F(TaskGraphReconcilerTest, ARunIsInTheTraceThatItsObjectNames) {
+  PutEcho();
+  first_.LearnEcho();
+  kube::Object graph = PutGraph();
+  graph.SetAnnotation("fractos.dev/traceparent", "of who asked");
+  world_.Put(kTaskGraphs, graph);
+  ReconcileOk();
+  EXPECT_EQ(first_.driver->runs.at(RunIdOf(graph.uid())).plan.traceparent, "of who asked");
+}
+
 // promise: O-33
 TEST_F(TaskGraphReconcilerTest, ARunThatEndedIsNotRunAgainWhileTheCacheIsBehind) {
   const RunId run = StartRun();
