@@ -68,6 +68,10 @@ kill: build/dev/build.ninja | have-deps ## kill -9 daemons and fractosctl under 
 	@ninja -C build/dev -j$(JOBS) --quiet programs
 	@python3 tests/kill/campaign.py --bin build/dev/bin --output docs/results
 
+.PHONY: dashboards-test
+dashboards-test: build ## ask a real Prometheus every query of dashboards and alerts, after real runs
+	@tests/dashboards/run.py --bin build/release/bin
+
 .PHONY: bench
 bench: build ## measure; writes bench/results/latest.json
 	@ninja -C build/release -j$(JOBS) --quiet fractos-bench

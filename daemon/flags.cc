@@ -108,7 +108,8 @@ absl::StatusOr<DaemonFlags> ParseDaemonFlags(int argc, const char* const* argv) 
   app.add_option("--kubeconfig", pod.kubeconfig, "a kubeconfig file instead of the pod's account");
   app.add_flag("-v,--verbose", flags.verbose, "log every state of every step");
   app.add_option("--http-address", flags.http_address,
-                 "serve /metrics, /healthz and /readyz at host:port, [::1]:port or :port");
+                 "serve /metrics, /healthz and /readyz at host:port, [::1]:port or :port")
+      ->envname("FRACTOS_HTTP_ADDRESS");
   app.add_option("--otlp-endpoint", flags.otlp_endpoint,
                  "send the spans of traced runs to this collector: http://host:port [env: "
                  "OTEL_EXPORTER_OTLP_ENDPOINT]");
