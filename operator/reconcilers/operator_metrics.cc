@@ -91,8 +91,27 @@ class OperatorMetrics::Impl {
   std::map<std::string, Cluster> clusters ABSL_GUARDED_BY(mutex);
 };
 
+// All that can be counted is there from the start, at 0: a counter that appears with its first
+// event has, to Prometheus, not increased, and the first failure is the one to hear of.
 OperatorMetrics::OperatorMetrics(prometheus::Registry* registry)
-    : impl_(std::make_unique<Impl>(registry)) {}
+    : impl_(std::make_unique<Impl>(registry)) {
+  for (const Mode mode : {Mode::kDistributed, Mode::kCentralized}) {
+    const prometheus::Labels by_mode{{"mode", ModeName(mode)}};
+    for (Family<Counter>* family : {&impl_->started, &impl_->steps, &impl_->hops, &impl_->messages,
+                                    &impl_->bytes, &impl_->centralized}) {
+      family->Add(by_mode);
+    }
+    impl_->active.Add(by_mode);
+    for (const RunPhase end : {RunPhase::kSucceeded, RunPhase::kFailed, RunPhase::kCancelled}) {
+      const prometheus::Labels by_outcome{{"mode", ModeName(mode)},
+                                          {"outcome", std::string(RunPhaseName(end))}};
+      impl_->finished.Add(by_outcome);
+      impl_->seconds.Add(by_outcome, RunBuckets());
+    }
+  }
+  for (const char* result : {"ok", "conflict", "error"}) impl_->writes.Add({{"result", result}});
+  for (const char* reason : {"Failed", "Recovery"}) impl_->redrives.Add({{"reason", reason}});
+}
 OperatorMetrics::~OperatorMetrics() = default;
 
 void OperatorMetrics::OnRunStarted(Mode mode) {
