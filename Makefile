@@ -71,6 +71,8 @@ kill: build/dev/build.ninja | have-deps ## kill -9 daemons and fractosctl under 
 .PHONY: dashboards-test
 dashboards-test: build ## ask a real Prometheus every query of dashboards and alerts, after real runs
 	@tests/dashboards/run.py --bin build/release/bin
+	@ninja -C build/release -j$(JOBS) --quiet fractos-operator
+	@tests/dashboards/run.py --bin build/release/bin --operator
 
 .PHONY: bench
 bench: build ## measure; writes bench/results/latest.json

@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 """Asks a real Prometheus every query of the dashboards and alerts, and says which find nothing.
 
-  tests/dashboards/run.py --bin BIN [--prometheus PROGRAM]
+  tests/dashboards/run.py --bin BIN [--operator] [--prometheus PROGRAM]
   tests/dashboards/run.py --url http://PROMETHEUS --cluster NAMESPACE/NAME... [--minutes 15]
 
-With programs: a data centre is kept up on this machine, Prometheus scrapes its daemons every second
-under the labels that Kubernetes would give, and graphs run that succeed, fail, grow, join and move
-values, in both modes. What only the operator has is counted apart, as left out. With a URL: that
-Prometheus is asked for the last minutes, the operator's queries included; runs of both modes, some
-of which failed, and the DeviceClusters named must be among what it has seen.
+With programs: Prometheus scrapes daemons every second, under the labels that Kubernetes would give,
+while graphs run that succeed, fail, grow, join and move values, in both modes. The daemons are those
+of a data centre that fractosctl keeps up, and what only the operator has is counted apart, as left
+out; with --operator they are those of a cluster without nodes (nodeless.py), and nothing is. That
+takes the programs of `make kube-tools`; exits 2 without them. With a URL: that Prometheus is asked
+for the last minutes; runs of both modes, some of which failed, must be among what it has seen.
 """
 
 import argparse
@@ -24,13 +25,15 @@ import tempfile
 import time
 
 import check
+import nodeless
 import yaml
 
-CLUSTERS = ["default/math", "default/storage", "default/echo"]
+DEVICES = ["math", "storage", "echo"]
+CLUSTERS = [f"default/{name}" for name in DEVICES]
 SECONDS = 12  # of runs
 LOGGED = re.compile(r"\bhttp address=\"([^\"]+)\"")
 
-GRAPH = """\
+BUSY = yaml.safe_load("""
 apiVersion: fractos.dev/v1alpha1
 kind: TaskGraph
 metadata: {name: busy}
@@ -39,10 +42,18 @@ spec:
   - {name: grown, device: math, operation: power, arguments: {base: 3, exponent: 6}}
   - {name: copied, device: echo, operation: identity, inputs: {data: grown}}
   - {name: joined, device: math, operation: add, inputs: {a: copied, b: grown}}
+""")
+# Distributed only: an operator serves no Memory, so it cannot send a large value on.
+LARGE = yaml.safe_load("""
+apiVersion: fractos.dev/v1alpha1
+kind: TaskGraph
+metadata: {name: large}
+spec:
+  steps:
   - {name: large, device: echo, operation: generate, arguments: {size: 200000}}
   - {name: kept, device: storage, operation: put, inputs: {data: large}, arguments: {key: large}}
-"""
-FAILING = """\
+""")
+FAILING = yaml.safe_load("""
 apiVersion: fractos.dev/v1alpha1
 kind: TaskGraph
 metadata: {name: failing}
@@ -51,7 +62,7 @@ spec:
   - {name: divided, device: math, operation: divide, arguments: {a: 1, b: 0}}
   onFailure:
   - {name: note, device: echo, operation: copy, arguments: {text: $(failure.reason)}}
-"""
+""")
 
 
 def debians_prometheus():
@@ -86,7 +97,9 @@ def until(what, condition, seconds=30):
 
 
 class Centre:
-    """A data centre that fractosctl keeps up in a folder of its own."""
+    """A data centre that fractosctl keeps up in a folder of its own, until the end of `with`."""
+
+    with_operator = False
 
     def __init__(self, folder, programs):
         self.folder = pathlib.Path(folder)
@@ -97,55 +110,63 @@ class Centre:
             "XDG_RUNTIME_DIR": folder,
             "FRACTOS_HTTP_ADDRESS": "127.0.0.1:0",
         }
-        for name, text in (("busy", GRAPH), ("failing", FAILING)):
-            (self.folder / f"{name}.yaml").write_text(text)
 
-    def ctl(self, *words):
+    def __enter__(self):
+        self._ctl(0, "up")
+        return self
+
+    def __exit__(self, *_):
+        self._ctl(0, "down")
+
+    def targets(self):
+        """What Prometheus scrapes: (job, pod, address). An address is in its daemon's log."""
+
+        def found():
+            logs = {path.stem: path.read_text() for path in self.folder.rglob("*-[0-9].log")}
+            all_of_them = {name: LOGGED.search(log) for name, log in logs.items()}
+            served = all(all_of_them.values()) and len(all_of_them) >= len(DEVICES)
+            return served and [("daemon", name, at[1]) for name, at in all_of_them.items()]
+
+        return until("the daemons serve /metrics", found)
+
+    def run(self, graph, mode="Distributed", fails=False):
+        """Runs a TaskGraph to the end that it should have."""
+        file = self.folder / "graph.yaml"
+        file.write_text(yaml.safe_dump(graph))
+        self._ctl(1 if fails else 0, "run", "-q", str(file), "--mode", mode)
+
+    def _ctl(self, code, *words):
         done = subprocess.run(
             [self.program, *words], env=self.environment, cwd=self.folder,
             capture_output=True, text=True,
         )
-        return done.returncode, done.stdout + done.stderr
-
-    def up(self):
-        code, said = self.ctl("up")
-        if code != 0:
-            sys.exit(f"dashboards: fractosctl up: {said}")
-
-    def addresses(self):
-        """Where each daemon serves /metrics, by its log's name."""
-        found = {}
-        for log in self.folder.rglob("*.log"):
-            for address in LOGGED.findall(log.read_text(errors="replace")):
-                found[log.stem] = address
-        return found
-
-    def run(self, graph, *flags, code=0):
-        got, said = self.ctl("run", "-q", f"{graph}.yaml", *flags)
-        if got != code:
-            sys.exit(f"dashboards: {graph} {flags} ended with {got}, not {code}: {said}")
+        if done.returncode != code:
+            sys.exit(
+                f"dashboards: fractosctl {' '.join(words)} ended with {done.returncode}, not "
+                f"{code}: {done.stdout}{done.stderr}"
+            )
 
 
-def configuration(addresses):
+def configuration(targets):
     """As docs/metrics.md has it for pods, with the labels that a pod's target gets."""
-    targets = [
+    jobs = [
         {
             "targets": [address],
-            "labels": {"namespace": "default", "pod": name, "container": "daemon", "job": "daemon"},
+            "labels": {"namespace": "default", "pod": pod, "container": job, "job": job},
         }
-        for name, address in sorted(addresses.items())
+        for job, pod, address in targets
     ]
     return {
         "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
-        "scrape_configs": [{"job_name": "fractos", "static_configs": targets}],
+        "scrape_configs": [{"job_name": "fractos", "static_configs": jobs}],
     }
 
 
 @contextlib.contextmanager
-def prometheus(program, folder, addresses):
+def prometheus(program, folder, targets):
     """The URL of one that scrapes them, on a port that was free."""
     config = pathlib.Path(folder) / "prometheus.yaml"
-    config.write_text(yaml.safe_dump(configuration(addresses)))
+    config.write_text(yaml.safe_dump(configuration(targets)))
     log = pathlib.Path(folder) / "prometheus.txt"
     with log.open("w") as out:
         server = subprocess.Popen(
@@ -165,41 +186,35 @@ def prometheus(program, folder, addresses):
 
 
 def scraped_since(url, moment, count):
-    """Whether each of `count` daemons has answered a scrape since then."""
-    targets = check.ask(url, "query", query=f"timestamp(up == 1) > {moment}")["result"]
-    return len(targets) >= count
+    """Whether each of `count` targets has answered a scrape since then."""
+    answered = check.ask(url, "query", query=f"timestamp(up == 1) > {moment}")["result"]
+    return len(answered) >= count
 
 
 # promise: T-15
-def locally(programs, program):
-    with tempfile.TemporaryDirectory(prefix="fractos-d-") as folder:
-        centre = Centre(folder, programs)
-        centre.up()
-        try:
-            addresses = until(
-                "the daemons serve /metrics",
-                lambda: len(centre.addresses()) >= len(CLUSTERS) and centre.addresses(),
-            )
-            with prometheus(program, folder, addresses) as url:
-                begin = time.time()
-                until("a first scrape", lambda: scraped_since(url, begin, len(addresses)))
-                while time.time() < begin + SECONDS:
-                    centre.run("busy")
-                    centre.run("busy", "--mode", "Centralized")
-                    centre.run("failing", code=1)
-                end = time.time()
-                until("a last scrape", lambda: scraped_since(url, end, len(addresses)))
-                span = begin, time.time()
-                if check.has_data(url, "fractos_no_such_metric", span):
-                    sys.exit("dashboards: finds data where there is none")
-                return check.check(url, span, CLUSTERS, with_operator=False)
-        finally:
-            centre.ctl("down")
+def observe(world, program, folder):
+    """What check.check finds in a Prometheus that scrapes `world` while it is busy."""
+    targets = list(world.targets())
+    with prometheus(program, folder, targets) as url:
+        begin = time.time()
+        until("a first scrape", lambda: scraped_since(url, begin, len(targets)))
+        while time.time() < begin + SECONDS:
+            world.run(BUSY)
+            world.run(BUSY, mode="Centralized")
+            world.run(LARGE)
+            world.run(FAILING, fails=True)
+        end = time.time()
+        until("a last scrape", lambda: scraped_since(url, end, len(targets)))
+        span = begin, time.time()
+        if check.has_data(url, "fractos_no_such_metric", span):
+            sys.exit("dashboards: finds data where there is none")
+        return check.check(url, span, CLUSTERS, world.with_operator)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--bin", type=pathlib.Path, help="where fractosctl and its daemons are")
+    parser.add_argument("--operator", action="store_true", help="run an operator, too")
     parser.add_argument("--prometheus", help="the program; Debian's if not given")
     parser.add_argument("--url", help="a Prometheus that is there")
     parser.add_argument("--cluster", nargs="+", help="DeviceClusters that it scrapes")
@@ -214,7 +229,17 @@ def main():
         )
     else:
         program = flags.prometheus or debians_prometheus()
-        good, bad, left_out = locally(flags.bin.resolve(), program)
+        programs = flags.bin.resolve()
+        if flags.operator:
+            nodeless.enter()
+        with tempfile.TemporaryDirectory(prefix="fractos-d-") as folder:
+            world = (
+                nodeless.Cluster(folder, programs, DEVICES)
+                if flags.operator
+                else Centre(folder, programs)
+            )
+            with world:
+                good, bad, left_out = observe(world, program, folder)
     for where in left_out:
         print(f"needs a cluster: {where}")
     for where in bad:
