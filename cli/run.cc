@@ -27,6 +27,7 @@
 #include "cli/wakeup.h"
 #include "lib/driver/file_record_store.h"
 #include "lib/plan/names.h"
+#include "lib/plan/reasons.h"
 #include "nlohmann/json.hpp"
 
 namespace fractos {
@@ -165,6 +166,40 @@ ExitCode PrintEnd(const Plan& plan, const RunSnapshot& end, const ShowOptions& o
   return Complain(traced, code == kExitSucceeded ? kExitFailed : code);
 }
 
+// What the report of a run that never began says of its steps.
+Plan UncompiledPlan(const Prepared& prepared) {
+  Plan plan;
+  plan.name = prepared.inputs.name;
+  plan.mode = prepared.inputs.mode;
+  for (const auto& [from, to] : {std::pair(&prepared.graph.steps, &plan.steps),
+                                 std::pair(&prepared.graph.on_failure, &plan.on_failure)}) {
+    for (const TaskGraphStep& written : *from) {
+      auto step = std::make_shared<Step>();
+      step->path = written.name;
+      step->cluster = ClusterOf(prepared.graph, written);
+      step->operation = written.operation;
+      to->push_back(std::move(step));
+    }
+  }
+  return plan;
+}
+
+// The end of a run whose graph says that it is cancelled. The operator does the same with an object
+// that is made so: it is recorded, and nothing is started.
+absl::StatusOr<RunSnapshot> RecordCancelled(const Prepared& prepared, FileRecordStore* store,
+                                            RecordStore::Versioned stored) {
+  RunSnapshot end;
+  end.finished = true;
+  end.record = std::move(stored.record);
+  end.record.phase = RunPhase::kCancelled;
+  end.record.failure = {reason::kCancelled, "cancelled before it began"};
+  end.record.start_us = end.record.end_us = NowMicroseconds(SystemClock());
+  absl::Status status = WriteRunInputs(store->FolderOf(end.record.run), prepared.inputs);
+  if (status.ok()) status = store->Write(end.record, stored.version).status();
+  if (!status.ok()) return status;
+  return end;
+}
+
 // Runs what is prepared, from its record on. `fresh` says that what goes wrong before the driver
 // has it, bad input found only when the devices have described themselves included, leaves nothing
 // behind: there is no record yet, so there would be nothing to list or to resume.
@@ -179,6 +214,14 @@ ExitCode Drive(Prepared prepared, FileRecordStore* store, RecordStore::Versioned
     absl::StatusOr<TraceFile> opened = TraceFile::Open(options.trace_file);
     if (!opened.ok()) return Complain(opened.status(), kExitBadInput);
     trace.emplace(*std::move(opened));
+  }
+  TraceFile* const trace_file = trace.has_value() ? &*trace : nullptr;
+  if (prepared.graph.cancel) {
+    const absl::StatusOr<RunSnapshot> end = RecordCancelled(prepared, store, std::move(stored));
+    if (!end.ok()) return Complain(end.status());
+    std::move(forget).Cancel();
+    if (!options.quiet) std::cerr << "note: spec.cancel is true, so nothing was started\n";
+    return PrintEnd(UncompiledPlan(prepared), *end, options, trace_file);
   }
   Wakeup wakeup;
   absl::StatusOr<std::unique_ptr<Session>> session = Session::Open(run.ToHex(), store);
@@ -219,9 +262,8 @@ ExitCode Drive(Prepared prepared, FileRecordStore* store, RecordStore::Versioned
   if (!started.ok()) return Complain(started);
   std::move(forget).Cancel();
   const absl::StatusOr<RunSnapshot> end = Watch(session->get(), run, *plan, options, &wakeup);
-  const ExitCode code = end.ok()
-                            ? PrintEnd(*plan, *end, options, trace.has_value() ? &*trace : nullptr)
-                            : Complain(end.status());
+  const ExitCode code =
+      end.ok() ? PrintEnd(*plan, *end, options, trace_file) : Complain(end.status());
   // Before `wakeup` goes, which the driver's threads notify.
   session->reset();
   return code;

@@ -2,6 +2,7 @@
 #ifndef FRACTOS_LIB_PLAN_TASK_GRAPH_H_
 #define FRACTOS_LIB_PLAN_TASK_GRAPH_H_
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -18,6 +19,7 @@ inline constexpr size_t kMaxParameters = 64;
 inline constexpr size_t kMaxParameterBytes = 4 * 1024;  // of one value
 inline constexpr int kMaxRetries = 10;
 inline constexpr std::chrono::milliseconds kMinDeadline{1};
+inline constexpr int64_t kMaxTtlSeconds = 365 * 24 * 3600;  // of ttlSecondsAfterFinished
 inline constexpr std::chrono::seconds kDefaultStepTimeout{30};
 // The five characters that complete a generated name must fit, too.
 inline constexpr size_t kMaxGenerateNameLength = kMaxNameLength - 5;
@@ -87,6 +89,7 @@ struct TaskGraph {
   std::vector<TaskGraphStep> on_failure;  // the error continuation
   Mode mode = Mode::kDistributed;
   Duration deadline = kDefaultDeadline;
+  bool cancel = false;  // nothing is to be started, or started any more: the run ends as Cancelled
   SourceMark mark;
   SourceMark deadline_mark;
 

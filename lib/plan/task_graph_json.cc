@@ -76,13 +76,7 @@ nlohmann::json GraphOf(const nlohmann::json& object) {
     }
     graph["metadata"] = std::move(names);
   }
-  if (const auto spec = object.find("spec"); spec != object.end()) {
-    nlohmann::json& copy = graph["spec"] = *spec;
-    if (copy.is_object()) {
-      copy.erase("cancel");
-      copy.erase("ttlSecondsAfterFinished");
-    }
-  }
+  if (const auto spec = object.find("spec"); spec != object.end()) graph["spec"] = *spec;
   return graph;
 }
 

@@ -17,8 +17,8 @@ struct TaskGraphObject {
 
 // Reads a TaskGraph as ParseDocuments does, with the same fields named in the same words; they have
 // no places, for an object has no lines. Of the metadata only the names are looked at: what else an
-// API server keeps there is its own. `spec.cancel`, `spec.ttlSecondsAfterFinished` and the status
-// are not the graph's, and are left to whoever runs it. Hostile input, within the same bounds.
+// API server keeps there is its own, and the status is left to whoever runs the graph. Hostile
+// input, within the same bounds.
 TaskGraphObject ReadTaskGraphObject(const nlohmann::json& object);
 
 }  // namespace fractos

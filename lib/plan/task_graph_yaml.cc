@@ -124,16 +124,6 @@ std::vector<TaskGraphStep> ReadSteps(const std::optional<YamlField>& field, Yaml
   return steps;
 }
 
-Mode ReadMode(const std::optional<YamlField>& field, YamlFaults* faults) {
-  const std::optional<std::string> text = ReadText(field, kMaxText, faults);
-  if (!text.has_value() || *text == "Distributed") return Mode::kDistributed;
-  if (*text == "Centralized") return Mode::kCentralized;
-  faults->Add(*field->node, field->path,
-              absl::StrCat("must be Distributed or Centralized, not ", Quoted(*text),
-                           DidYouMean(*text, {"Distributed", "Centralized"})));
-  return Mode::kDistributed;
-}
-
 }  // namespace
 
 void ReadTaskGraphSpec(YamlMap* document, YamlFaults* faults, TaskGraph* graph) {
@@ -145,12 +135,15 @@ void ReadTaskGraphSpec(YamlMap* document, YamlFaults* faults, TaskGraph* graph) 
   }
   graph->steps = ReadSteps(map.Require("steps"), faults);
   graph->on_failure = ReadSteps(map.Find("onFailure"), faults);
-  graph->mode = ReadMode(map.Find("mode"), faults);
+  const std::optional<std::string> mode =
+      ReadChoice(map.Find("mode"), {"Distributed", "Centralized"}, faults);
+  if (mode == "Centralized") graph->mode = Mode::kCentralized;
   const std::optional<YamlField> deadline = map.Find("deadline");
   if (deadline.has_value()) graph->deadline_mark = faults->MarkOf(*deadline->node);
   graph->deadline = ReadDuration(deadline, faults).value_or(graph->deadline);
-  map.Refuse("cancel", "is not supported yet: interrupt the run instead");
-  map.Refuse("ttlSecondsAfterFinished", "is not supported yet");
+  graph->cancel = ReadBoolean(map.Find("cancel"), faults).value_or(false);
+  // For whoever keeps the object.
+  ReadInteger(map.Find("ttlSecondsAfterFinished"), 0, kMaxTtlSeconds, faults);
   map.Finish();
 }
 

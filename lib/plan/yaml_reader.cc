@@ -2,10 +2,13 @@
 
 #include <re2/re2.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "lib/base/limits.h"
 #include "lib/plan/duration.h"
 #include "lib/plan/json_text.h"
 #include "lib/plan/names.h"
@@ -165,6 +168,19 @@ std::optional<int64_t> ReadInteger(const std::optional<YamlField>& field, int64_
   return value;
 }
 
+std::optional<bool> ReadBoolean(const std::optional<YamlField>& field, YamlFaults* faults) {
+  if (!field.has_value()) return std::nullopt;
+  const YamlNode& node = *field->node;
+  const ScalarKind kind = node.kind == YamlNode::Kind::kScalar ? KindOf(node) : ScalarKind::kText;
+  if (kind == ScalarKind::kBoolean) return node.text == "true";
+  if (kind == ScalarKind::kAmbiguous) {
+    faults->Add(node, field->path, absl::StrCat("must be true or false, not ", Quoted(node.text)));
+  } else {
+    WrongType(*field, "true or false", faults);
+  }
+  return std::nullopt;
+}
+
 std::optional<Duration> ReadDuration(const std::optional<YamlField>& field, YamlFaults* faults) {
   // A duration without its unit is a number to YAML; the message must still say "60s".
   if (field.has_value() && field->node->kind == YamlNode::Kind::kScalar) {
@@ -174,6 +190,19 @@ std::optional<Duration> ReadDuration(const std::optional<YamlField>& field, Yaml
   } else if (field.has_value()) {
     WrongType(*field, "a duration like \"60s\"", faults);
   }
+  return std::nullopt;
+}
+
+std::optional<std::string> ReadChoice(const std::optional<YamlField>& field,
+                                      const std::vector<std::string>& choices, YamlFaults* faults) {
+  std::optional<std::string> text = ReadText(field, kMaxSpecBytes, faults);
+  if (!text.has_value() || std::find(choices.begin(), choices.end(), *text) != choices.end()) {
+    return text;
+  }
+  const std::vector<std::string> firsts(choices.begin(), choices.end() - 1);
+  faults->Add(*field->node, field->path,
+              absl::StrCat("must be ", absl::StrJoin(firsts, ", "), " or ", choices.back(),
+                           ", not ", Quoted(*text), DidYouMean(*text, choices)));
   return std::nullopt;
 }
 

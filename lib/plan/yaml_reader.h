@@ -72,7 +72,11 @@ std::optional<std::string> ReadText(const std::optional<YamlField>& field, size_
                                     YamlFaults* faults);
 std::optional<int64_t> ReadInteger(const std::optional<YamlField>& field, int64_t min, int64_t max,
                                    YamlFaults* faults);
+std::optional<bool> ReadBoolean(const std::optional<YamlField>& field, YamlFaults* faults);
 std::optional<Duration> ReadDuration(const std::optional<YamlField>& field, YamlFaults* faults);
+// One of `choices`, of which there are two or more.
+std::optional<std::string> ReadChoice(const std::optional<YamlField>& field,
+                                      const std::vector<std::string>& choices, YamlFaults* faults);
 // The items of a list; none when it is not one.
 std::vector<YamlField> ReadList(const std::optional<YamlField>& field, size_t max_items,
                                 YamlFaults* faults);

@@ -11,6 +11,7 @@
 #include "absl/strings/str_split.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "nlohmann/json.hpp"
 #include "tests/integration/cli_process.h"
 
 namespace fractos {
@@ -18,6 +19,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
+using Json = nlohmann::json;
 
 // A copy of fractosctl with traps in the place of what it could start.
 class BadInputTest : public ::testing::Test {
@@ -92,6 +94,41 @@ TEST_F(BadInputTest, EveryInvalidFileIsRefusedWithItsMessageAndStartsNothing) {
     Refused({"validate", file.filename().string()}, expected, folder.string());
     Refused({"run", file.filename().string()}, expected, folder.string());
   }
+}
+
+// No bad input, but here nothing can be started unnoticed.
+// promise: G-24
+TEST_F(BadInputTest, AGraphThatIsCancelledEndsSoAtOnceAndStartsNothing) {
+  const std::string graph = cli_.Write("cancelled.yaml",
+                                       "apiVersion: fractos.dev/v1alpha1\n"
+                                       "kind: TaskGraph\n"
+                                       "metadata: {name: cancelled}\n"
+                                       "spec:\n"
+                                       "  cancel: true\n"
+                                       "  steps:\n"
+                                       "  - {name: a, device: echo, operation: generate,"
+                                       " arguments: {size: 1}}\n");
+  EXPECT_EQ(cli_.Run({"validate", graph}).code, 0);
+  const CommandResult result = cli_.Run({"run", graph, "-o", "json"});
+  EXPECT_EQ(result.code, 130) << result.err;
+  EXPECT_EQ(result.err, "note: spec.cancel is true, so nothing was started\n");
+  const Json report = Json::parse(result.out);
+  EXPECT_EQ(report["phase"], "Cancelled");
+  EXPECT_EQ(report["failure"]["reason"], "Cancelled");
+  EXPECT_EQ(report["failure"]["message"], "cancelled before it began");
+  EXPECT_EQ(report["steps"][0]["state"], "Waiting");
+  EXPECT_FALSE(AnythingStarted());
+
+  const Json runs = Json::parse(cli_.Run({"runs", "-o", "json"}).out);
+  ASSERT_EQ(runs.size(), 1u);
+  EXPECT_EQ(runs[0]["phase"], "Cancelled");
+  EXPECT_EQ(runs[0]["resumable"], false);
+  const CommandResult resumed = cli_.Run({"resume", report["run"]});
+  EXPECT_EQ(resumed.code, 130);
+  EXPECT_THAT(resumed.out, HasSubstr("has ended: Cancelled"));
+
+  EXPECT_EQ(cli_.Run({"run", graph, "--mode", "Sideways"}).code, 2) << "what is wrong goes first";
+  EXPECT_EQ(cli_.Run({"run", "-q", graph}).err, "");
 }
 
 // promise: C-04

@@ -34,6 +34,7 @@ TEST(TaskGraphJsonTest, ReadsWhatIsTheGraphs) {
   EXPECT_EQ(read.graph.generate_name, "");
   EXPECT_EQ(read.graph.name_space, "ns");
   EXPECT_EQ(read.graph.deadline, std::chrono::minutes(5));
+  EXPECT_TRUE(read.graph.cancel);
   ASSERT_THAT(read.graph.steps, SizeIs(1));
   EXPECT_EQ(read.graph.steps[0].arguments,
             R"json({"a":"$(parameters.a)","b":2,"c":1.5,"d":true})json");

@@ -403,6 +403,36 @@ TEST(YamlLimitsTest, RetriesAreZeroToTen) {
   EXPECT_THAT(faults("'1'"), HasSubstr("must be an integer, not text"));
 }
 
+// promise: G-24
+TEST(YamlTest, AGraphMayBeCancelled) {
+  const auto read = [](absl::string_view cancel) {
+    return ParseDocuments(absl::StrCat("apiVersion: fractos.dev/v1alpha1\nkind: TaskGraph\n"
+                                       "metadata: {name: x}\nspec:\n  cancel: ",
+                                       cancel, "\n  steps: [{name: s, device: d, operation: o}]"),
+                          "f");
+  };
+  EXPECT_TRUE(read("true").graphs.at(0).cancel);
+  EXPECT_FALSE(read("false").graphs.at(0).cancel);
+  EXPECT_FALSE(ParseDocuments(kGraph, "f").graphs.at(0).cancel);
+  for (const auto& [bad, said] : {std::pair("'true'", "text"), std::pair("1", "a number"),
+                                  std::pair("yes", "\"yes\""), std::pair("[true]", "a list")}) {
+    ASSERT_THAT(read(bad).diagnostics, SizeIs(1)) << bad;
+    EXPECT_EQ(read(bad).diagnostics[0].message, absl::StrCat("must be true or false, not ", said));
+  }
+}
+
+TEST(YamlLimitsTest, ObjectsStayForAYearAtMost) {
+  const auto faults = [](absl::string_view ttl) {
+    return SpecFaults(absl::StrCat("  steps: [{name: s, device: d, operation: o}]\n",
+                                   "  ttlSecondsAfterFinished: ", ttl, "\n"));
+  };
+  EXPECT_EQ(faults("0"), "");
+  EXPECT_EQ(faults("31536000"), "");
+  EXPECT_THAT(faults("-1"), HasSubstr("spec.ttlSecondsAfterFinished: must be 0 to 31536000"));
+  EXPECT_THAT(faults("31536001"), HasSubstr("must be 0 to 31536000, not \"31536001\""));
+  EXPECT_THAT(faults("60s"), HasSubstr("must be an integer, not text"));
+}
+
 TEST(YamlLimitsTest, GeneratedNamesLeaveRoomForFiveCharacters) {
   const auto faults = [](size_t size) {
     return Faults(absl::StrCat("apiVersion: fractos.dev/v1alpha1\nkind: TaskGraph\nmetadata: "
@@ -473,10 +503,6 @@ TEST(YamlTest, FieldsThatDoNotWorkYetAreRefused) {
   }
   EXPECT_THAT(ClusterFaults("  adaptor: {command: [x], volumeMounts: []}\n"),
               HasSubstr("spec.adaptor.volumeMounts: is not supported yet"));
-  EXPECT_THAT(SpecFaults("  steps: []\n  cancel: false\n"),
-              HasSubstr("spec.cancel: is not supported"));
-  EXPECT_THAT(SpecFaults("  steps: []\n  ttlSecondsAfterFinished: 1\n"),
-              HasSubstr("spec.ttlSecondsAfterFinished: is not supported yet"));
 }
 
 TEST(DiagnosticTest, LeavesOutWhatIsNotKnown) {

@@ -147,8 +147,6 @@ std::optional<kube::Object> AsSent(const std::string& text) {
 // fields as `fractosctl validate` does.
 // promise: O-30
 TEST_F(AdmissionTest, InvalidGraphsNameTheFieldsThatValidateNames) {
-  // Fields that mean something here and nothing on one machine.
-  const std::set<std::string> fine_here = {"spec.cancel", "spec.ttlSecondsAfterFinished"};
   int compared = 0;
   for (const auto& entry :
        std::filesystem::directory_iterator(absl::StrCat(FRACTOS_SOURCE_DIR, "/tests/invalid"))) {
@@ -157,7 +155,6 @@ TEST_F(AdmissionTest, InvalidGraphsNameTheFieldsThatValidateNames) {
     const std::set<std::string> expected = ExpectedFields(entry.path());
     const std::optional<kube::Object> object = AsSent(ReadFileOrDie(entry.path()));
     if (!object.has_value()) continue;
-    if (expected.size() == 1 && fine_here.contains(*expected.begin())) continue;
     // The server itself has no such fields.
     if (expected.size() == 1 && !absl::StartsWith(*expected.begin(), "spec") &&
         !absl::StartsWith(*expected.begin(), "metadata.n")) {
