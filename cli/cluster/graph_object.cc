@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "lib/plan/duration.h"
 #include "lib/plan/yaml_node.h"
@@ -15,14 +14,6 @@ using kube::Json;
 
 absl::Status Wrong(const std::string& message) {
   return absl::InvalidArgumentError(absl::StrCat(message, "\n"));
-}
-
-// Fields that are known but mean nothing on one machine are refused with these words: how long an
-// object stays, on which volume a device keeps its files.
-void DropWhatClustersCan(std::vector<Diagnostic>* diagnostics) {
-  std::erase_if(*diagnostics, [](const Diagnostic& wrong) {
-    return absl::StartsWith(wrong.message, "is not supported yet");
-  });
 }
 
 // The TaskGraph as it was written, with what a TaskGraph of ours does not keep: labels, how long
@@ -86,8 +77,7 @@ void SetParameters(const ParameterValues& values, Json* spec, TaskGraph* graph) 
 }  // namespace
 
 absl::StatusOr<GraphObject> MakeGraphObject(const GraphRequest& request) {
-  Inputs inputs = ParseInputs(request.sources, "");
-  DropWhatClustersCan(&inputs.diagnostics);
+  const Inputs inputs = ParseInputs(request.sources, "");
   if (!inputs.diagnostics.empty()) {
     return absl::InvalidArgumentError(FormatDiagnostics(inputs.diagnostics));
   }

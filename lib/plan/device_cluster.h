@@ -16,6 +16,7 @@ namespace fractos {
 inline constexpr size_t kMaxCommandWords = 64;
 inline constexpr size_t kMaxEnvironment = 64;             // variables
 inline constexpr size_t kMaxAdaptorTextBytes = 4 * 1024;  // one word of the command, one value
+inline constexpr size_t kMaxImageBytes = 512;
 
 struct AdaptorSpec {
   std::vector<std::string> command;

@@ -4,6 +4,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "lib/plan/document_reader.h"
+#include "lib/plan/kubernetes_fields.h"
 #include "lib/plan/names.h"
 
 namespace fractos {
@@ -51,15 +52,18 @@ void ReadEnvironment(const std::optional<YamlField>& field, YamlFaults* faults,
   }
 }
 
-void ReadAdaptor(const std::optional<YamlField>& field, YamlFaults* faults, AdaptorSpec* adaptor) {
+void ReadAdaptor(const std::optional<YamlField>& field, const PodVolumes& volumes,
+                 YamlFaults* faults, AdaptorSpec* adaptor) {
   if (!field.has_value()) return;
   YamlMap map(*field, faults);
   ReadCommand(map.Require("command"), faults, adaptor);
-  // Of no use without containers, but the same file is for clusters too.
-  ReadText(map.Find("image"), kMaxAdaptorTextBytes, faults);
+  const std::optional<YamlField> image = map.Find("image");
+  if (ReadText(image, kMaxImageBytes, faults) == "") {
+    faults->Add(*image->node, image->path, "must name an image, or be left out");
+  }
   adaptor->options = ReadJsonObject(map.Find("options"), faults);
   ReadEnvironment(map.Find("env"), faults, adaptor);
-  map.Refuse("volumeMounts", "is not supported yet: name the folder in options");
+  CheckVolumeMounts(map.Find("volumeMounts"), volumes, faults);
   map.Finish();
 }
 
@@ -69,17 +73,21 @@ void ReadDeviceClusterSpec(YamlMap* document, YamlFaults* faults, DeviceCluster*
   const std::optional<YamlField> field = document->Require("spec");
   if (!field.has_value()) return;
   YamlMap map(*field, faults);
+  const std::optional<YamlField> replicas_field = map.Find("replicas");
   const std::optional<int64_t> replicas =
-      ReadInteger(map.Find("replicas"), 1, kMaxClusterReplicas, faults);
+      ReadInteger(replicas_field, 1, kMaxClusterReplicas, faults);
   cluster->replicas = static_cast<int>(replicas.value_or(cluster->replicas));
-  ReadAdaptor(map.Require("adaptor"), faults, &cluster->adaptor);
+  const PodVolumes volumes = CheckKubernetesFields(&map, faults);
+  if (cluster->replicas > 1 && !volumes.many_can_mount) {
+    faults->Add(*replicas_field->node, replicas_field->path,
+                "more than one replica needs a volume that many can mount: ReadWriteMany in "
+                "spec.volume.claimTemplate.accessModes");
+  }
+  ReadAdaptor(map.Require("adaptor"), volumes, faults, &cluster->adaptor);
   const std::optional<int64_t> in_flight =
       ReadInteger(map.Find("maxInFlight"), 1, kMaxMaxInFlight, faults);
   cluster->max_in_flight = static_cast<int>(in_flight.value_or(cluster->max_in_flight));
-  for (const char* later :
-       {"placement", "leaderElection", "volume", "access", "updatePolicy", "template"}) {
-    map.Refuse(later, "is not supported yet: leave it out");
-  }
+  map.Refuse("placement", "is not supported yet: leave it out");
   map.Finish();
 }
 

@@ -32,12 +32,6 @@ std::string ReadGenerateName(const std::optional<YamlField>& field, YamlFaults* 
   return "";
 }
 
-void CheckTextMap(const std::optional<YamlField>& field, YamlFaults* faults) {
-  for (const auto& [key, value] : ReadEntries(field, faults)) {
-    ReadText(value, kMaxLabelBytes, faults);
-  }
-}
-
 }  // namespace
 
 Metadata ReadMetadata(YamlMap* document, YamlFaults* faults) {
@@ -53,8 +47,8 @@ Metadata ReadMetadata(YamlMap* document, YamlFaults* faults) {
   metadata.name_mark = faults->MarkOf(name.has_value() ? *name->node : *field->node);
   const std::optional<YamlField> name_space = map.Find("namespace");
   if (name_space.has_value()) metadata.name_space = ReadDnsName(name_space, faults);
-  CheckTextMap(map.Find("labels"), faults);
-  CheckTextMap(map.Find("annotations"), faults);
+  CheckTexts(map.Find("labels"), kMaxYamlNodes, kMaxLabelBytes, faults);
+  CheckTexts(map.Find("annotations"), kMaxYamlNodes, kMaxLabelBytes, faults);
   map.Finish();
   return metadata;
 }

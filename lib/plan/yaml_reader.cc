@@ -71,6 +71,15 @@ void WrongType(const YamlField& field, absl::string_view expected, YamlFaults* f
               absl::StrCat("must be ", expected, ", not ", KindName(*field.node)));
 }
 
+// Of a list or a map.
+bool HasTooMany(const YamlField& field, size_t max, YamlFaults* faults) {
+  const std::vector<YamlNode>& children = field.node->children;
+  if (children.size() <= max) return false;
+  faults->Add(children[max], field.path,
+              absl::StrCat("has ", children.size(), " entries, at most ", max, " are allowed"));
+  return true;
+}
+
 }  // namespace
 
 void YamlFaults::Add(const SourceMark& mark, std::string path, std::string message) {
@@ -215,12 +224,7 @@ std::vector<YamlField> ReadList(const std::optional<YamlField>& field, size_t ma
     WrongType(*field, "a list", faults);
     return items;
   }
-  if (node.children.size() > max_items) {
-    faults->Add(node.children[max_items], field->path,
-                absl::StrCat("has ", node.children.size(), " entries, at most ", max_items,
-                             " are allowed"));
-    return items;
-  }
+  if (HasTooMany(*field, max_items, faults)) return items;
   for (size_t i = 0; i < node.children.size(); ++i) {
     items.push_back({&node.children[i], absl::StrCat(field->path, "[", i, "]")});
   }
@@ -228,17 +232,25 @@ std::vector<YamlField> ReadList(const std::optional<YamlField>& field, size_t ma
 }
 
 std::vector<std::pair<std::string, YamlField>> ReadEntries(const std::optional<YamlField>& field,
-                                                           YamlFaults* faults) {
+                                                           YamlFaults* faults, size_t max_entries) {
   std::vector<std::pair<std::string, YamlField>> entries;
   if (!field.has_value()) return entries;
   if (field->node->kind != YamlNode::Kind::kMap) {
     WrongType(*field, "a map", faults);
     return entries;
   }
+  if (HasTooMany(*field, max_entries, faults)) return entries;
   for (const YamlNode& child : field->node->children) {
     entries.push_back({child.key, {&child, absl::StrCat(field->path, ".", child.key)}});
   }
   return entries;
+}
+
+void CheckTexts(const std::optional<YamlField>& field, size_t max_entries, size_t max_bytes,
+                YamlFaults* faults) {
+  for (const auto& [key, value] : ReadEntries(field, faults, max_entries)) {
+    ReadText(value, max_bytes, faults);
+  }
 }
 
 namespace {

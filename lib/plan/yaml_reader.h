@@ -80,9 +80,13 @@ std::optional<std::string> ReadChoice(const std::optional<YamlField>& field,
 // The items of a list; none when it is not one.
 std::vector<YamlField> ReadList(const std::optional<YamlField>& field, size_t max_items,
                                 YamlFaults* faults);
-// The entries of a map, in file order, any keys.
+// The entries of a map, in file order, any keys; none when it is not one.
 std::vector<std::pair<std::string, YamlField>> ReadEntries(const std::optional<YamlField>& field,
-                                                           YamlFaults* faults);
+                                                           YamlFaults* faults,
+                                                           size_t max_entries = kMaxYamlNodes);
+// Says what is wrong with a map of texts.
+void CheckTexts(const std::optional<YamlField>& field, size_t max_entries, size_t max_bytes,
+                YamlFaults* faults);
 // Any value. Plain integers beyond 64 bits become decimal strings.
 nlohmann::json ReadJson(const YamlField& field, YamlFaults* faults);
 // A map with anything in it, as JSON text; "{}" when it is not there.

@@ -65,6 +65,7 @@ def test_the_fields_of_a_cluster_are_checked(server):
             replicas=64,
             maxInFlight=4096,
             updatePolicy="Manual",
+            access={"namespaces": [f"team-{i}" for i in range(63)] + ["0" * 63]},
             volume={"claimName": "photos"},
             leaderElection={
                 "leaseDurationSeconds": 15,
@@ -105,7 +106,9 @@ def test_the_fields_of_a_cluster_are_checked(server):
         "spec.replicas": {"replicas": 65},
         "spec.maxInFlight": {"maxInFlight": 4097},
         "spec.updatePolicy": {"updatePolicy": "Sometimes"},
-        "spec.access": {"access": {"namespaces": []}},
+        "spec.access.namespaces": {"access": {"namespaces": [f"team-{i}" for i in range(65)]}},
+        "spec.access.namespaces[0]": {"access": {"namespaces": ["a" * 64]}},
+        "spec.access.namespaces[1]": {"access": {"namespaces": ["a", "*"]}},
         "spec.leaderElection.leaseDurationSeconds": {"leaderElection": {"leaseDurationSeconds": 4}},
         "spec.leaderElection.renewDeadlineSeconds": {
             "leaderElection": {"leaseDurationSeconds": 60, "retryPeriodSeconds": 3}

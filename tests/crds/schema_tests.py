@@ -2,6 +2,8 @@
 
 import re
 
+import yaml
+from file_tests import EVERY_FIELD
 from harness import ROOT, Failed, expect, schema
 
 
@@ -43,6 +45,27 @@ def test_every_field_is_described_and_bounded(_):
                 )
 
 
+def missing(part, values, path):
+    """The fields of a schema that none of these values has."""
+    fields = {name: [v[name] for v in values if name in v] for name in part.get("properties", {})}
+    for name, field in part.get("properties", {}).items():
+        if fields[name]:
+            yield from missing(field, fields[name], f"{path}.{name}")
+        else:
+            yield f"{path}.{name}"
+    if "items" in part:
+        yield from missing(part["items"], [one for v in values for one in v], f"{path}[]")
+
+
+# promise: G-23
+def test_every_field_yaml_has_every_field(_):
+    documents = list(yaml.safe_load_all(EVERY_FIELD.read_text()))
+    for kind in ("TaskGraph", "DeviceCluster"):
+        specs = [each["spec"] for each in documents if each["kind"] == kind]
+        left_out = list(missing(schema(kind.lower())["properties"]["spec"], specs, "spec"))
+        expect(not left_out, f"{EVERY_FIELD.name} has no {kind} with {', '.join(left_out)}")
+
+
 def constant(name):
     """The value of a constexpr of lib/."""
     for path in (*ROOT.glob("lib/base/*.h"), *ROOT.glob("lib/plan/*.h")):
@@ -59,6 +82,8 @@ def test_the_bounds_are_those_of_the_code(_):
     tg, dcl = schema("taskgraph")["properties"], schema("devicecluster")["properties"]
     spec, one = tg["spec"]["properties"], tg["spec"]["properties"]["steps"]["items"]["properties"]
     device, adaptor = dcl["spec"]["properties"], dcl["spec"]["properties"]["adaptor"]["properties"]
+    mount = adaptor["volumeMounts"]["items"]["properties"]
+    lease = device["leaderElection"]["properties"]
     operation = dcl["status"]["properties"]["operations"]
     for value, name in (
         (spec["steps"]["maxItems"], "kMaxSteps"),
@@ -74,7 +99,8 @@ def test_the_bounds_are_those_of_the_code(_):
         (one["retry"]["properties"]["limit"]["maximum"], "kMaxRetries"),
         (one["arguments"]["maxProperties"], "kMaxArguments"),
         (one["when"]["properties"]["equals"]["maxLength"], "kMaxParameterBytes"),
-        (device["replicas"]["maximum"], "kMaxReplicas"),
+        (spec["ttlSecondsAfterFinished"]["maximum"], "kMaxTtlSeconds"),
+        (device["replicas"]["maximum"], "kMaxClusterReplicas"),
         (device["maxInFlight"]["maximum"], "kMaxMaxInFlight"),
         (device["maxInFlight"]["default"], "kDefaultMaxInFlight"),
         (adaptor["command"]["maxItems"], "kMaxCommandWords"),
@@ -82,6 +108,14 @@ def test_the_bounds_are_those_of_the_code(_):
         (adaptor["env"]["maxItems"], "kMaxEnvironment"),
         (adaptor["env"]["items"]["properties"]["name"]["maxLength"], "kMaxAdaptorTextBytes"),
         (adaptor["env"]["items"]["properties"]["value"]["maxLength"], "kMaxAdaptorTextBytes"),
+        (adaptor["image"]["maxLength"], "kMaxImageBytes"),
+        (adaptor["volumeMounts"]["maxItems"], "kMaxVolumeMounts"),
+        (mount["mountPath"]["maxLength"], "kMaxMountPathBytes"),
+        (mount["subPath"]["maxLength"], "kMaxMountPathBytes"),
+        (lease["leaseDurationSeconds"]["maximum"], "kMaxLeaseSeconds"),
+        (lease["renewDeadlineSeconds"]["maximum"], "kMaxLeaseSeconds"),
+        (lease["retryPeriodSeconds"]["maximum"], "kMaxRetryPeriodSeconds"),
+        (device["access"]["properties"]["namespaces"]["maxItems"], "kMaxAccessNamespaces"),
         (operation["maxItems"], "kMaxOperations"),
         (operation["items"]["properties"]["arguments"]["maxItems"], "kMaxArguments"),
         (operation["items"]["properties"]["inputs"]["maxItems"], "kMaxInputs"),

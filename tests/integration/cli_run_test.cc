@@ -79,6 +79,21 @@ TEST_F(CliRunTest, TakesAnyNumberOfParametersAndFilesAfterThem) {
   EXPECT_THAT(result.out, HasSubstr("power: 256\n"));
 }
 
+// What only a cluster has does nothing here.
+// promise: G-23
+TEST_F(CliRunTest, AFileWithEveryFieldThatAClusterHasRuns) {
+  const std::string every_field =
+      ReadFile(absl::StrCat(FRACTOS_SOURCE_DIR, "/tests/crds/every_field.yaml"));
+  const CommandResult result =
+      cli_.Run({"run", "-o", "json", cli_.Write("every_field.yaml", every_field)});
+  ASSERT_EQ(result.code, 0) << result.err;
+  const Json json = Json::parse(result.out);
+  EXPECT_EQ(json["phase"], "Succeeded");
+  EXPECT_EQ(json["mode"], "Centralized");
+  EXPECT_EQ(ReadFile(cli_.folder() + "/data/word"), "cat") << "the path of options, not of a mount";
+  EXPECT_EQ(cli_.Run({"validate", "every_field.yaml"}, cli_.folder()).code, 0);
+}
+
 // promise: R-14
 TEST_F(CliRunTest, CentralizedGivesTheSameThroughTheDriver) {
   Json transfers[2];

@@ -79,18 +79,21 @@ TEST(GraphObjectTest, TheNamespaceIsTheUsersOrTheFilesOrTheContexts) {
   EXPECT_EQ(MakeGraphObject(request)->object.ns(), "yours");
 }
 
-// What one machine refuses as meaningless there, a cluster may have.
-TEST(GraphObjectTest, FieldsThatOnlyAClusterHasAreNoFault) {
-  const std::string text = absl::StrCat(kGraph, R"(---
+TEST(GraphObjectTest, DeviceClustersAreReadAndNotPartOfIt) {
+  const auto text = [](absl::string_view volume) {
+    return absl::StrCat(kGraph, R"(---
 apiVersion: fractos.dev/v1alpha1
 kind: DeviceCluster
 metadata: {name: storage}
-spec: {adaptor: {command: [fractos-adaptor, storage]}, volume: {}}
-)");
-  const absl::StatusOr<GraphObject> made = MakeGraphObject(Request(text));
+spec: {adaptor: {command: [fractos-adaptor, storage]}, volume: )",
+                        volume, "}\n");
+  };
+  const absl::StatusOr<GraphObject> made = MakeGraphObject(Request(text("{claimName: photos}")));
   ASSERT_TRUE(made.ok()) << made.status();
   ASSERT_EQ(made->clusters.size(), 1u);
   EXPECT_EQ(made->clusters[0].FullName(), "default/storage");
+  EXPECT_THAT(std::string(MakeGraphObject(Request(text("{}"))).status().message()),
+              HasSubstr("spec.volume: must have exactly one of claimName and claimTemplate"));
 }
 
 TEST(GraphObjectTest, WhatIsWrongHasItsPlace) {

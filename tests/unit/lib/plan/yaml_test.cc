@@ -73,13 +73,6 @@ std::string SpecFaults(absl::string_view spec) {
                 "f", {}, {}, {"default/d"});
 }
 
-std::string ClusterFaults(absl::string_view spec) {
-  return Faults(absl::StrCat("apiVersion: fractos.dev/v1alpha1\nkind: DeviceCluster\n"
-                             "metadata: {name: x}\nspec:\n",
-                             spec),
-                "f", {});
-}
-
 // The arguments that a step gets, as JSON.
 std::string Arguments(absl::string_view yaml) {
   const Documents documents = ParseDocuments(
@@ -445,66 +438,6 @@ TEST(YamlLimitsTest, GeneratedNamesLeaveRoomForFiveCharacters) {
   EXPECT_THAT(faults(36), HasSubstr("metadata.generateName: must be"));
 }
 
-TEST(YamlLimitsTest, ReplicasAndInFlight) {
-  const auto with = [](absl::string_view field) {
-    return ClusterFaults(absl::StrCat("  adaptor: {command: [x]}\n  ", field, "\n"));
-  };
-  EXPECT_EQ(with("replicas: 1"), "");
-  EXPECT_EQ(with("replicas: 64"), "");
-  EXPECT_THAT(with("replicas: 0"), HasSubstr("spec.replicas: must be 1 to 64, not \"0\""));
-  EXPECT_THAT(with("replicas: 65"), HasSubstr("must be 1 to 64"));
-  EXPECT_EQ(with("maxInFlight: 1"), "");
-  EXPECT_EQ(with("maxInFlight: 4096"), "");
-  EXPECT_THAT(with("maxInFlight: 0"), HasSubstr("spec.maxInFlight: must be 1 to 4096"));
-  EXPECT_THAT(with("maxInFlight: 4097"), HasSubstr("spec.maxInFlight: must be 1 to 4096"));
-}
-
-TEST(YamlLimitsTest, CommandsAndEnvironments) {
-  const auto command = [](size_t words, size_t size) {
-    std::string list;
-    for (size_t i = 0; i < words; ++i) absl::StrAppend(&list, std::string(size, 'x'), ", ");
-    return ClusterFaults(absl::StrCat("  adaptor: {command: [", list, "]}\n"));
-  };
-  EXPECT_EQ(command(kMaxCommandWords, 1), "");
-  EXPECT_THAT(command(kMaxCommandWords + 1, 1), HasSubstr("has 65 entries, at most 64"));
-  EXPECT_EQ(command(1, kMaxAdaptorTextBytes), "");
-  EXPECT_THAT(command(1, kMaxAdaptorTextBytes + 1), HasSubstr("is 4097 bytes long, at most 4096"));
-  EXPECT_THAT(ClusterFaults("  adaptor: {command: [\"\", x]}\n"), HasSubstr("must name a program"));
-  const auto env = [](size_t count) {
-    std::string list;
-    for (size_t i = 0; i < count; ++i) absl::StrAppend(&list, "{name: A", i, ", value: x}, ");
-    return ClusterFaults(absl::StrCat("  adaptor: {command: [x], env: [", list, "]}\n"));
-  };
-  EXPECT_EQ(env(kMaxEnvironment), "");
-  EXPECT_THAT(env(kMaxEnvironment + 1), HasSubstr("has 65 entries, at most 64"));
-}
-
-TEST(YamlTest, VariablesOfTheEnvironmentHaveProperNames) {
-  const auto env = [](absl::string_view entry) {
-    return ClusterFaults(absl::StrCat("  adaptor: {command: [x], env: [", entry, "]}\n"));
-  };
-  EXPECT_EQ(env("{name: a_B9, value: x}"), "");
-  for (const char* bad : {"9a", "a-b", "\"\"", "a=b"}) {
-    EXPECT_THAT(env(absl::StrCat("{name: ", bad, ", value: x}")),
-                HasSubstr("env[0].name: must be"));
-  }
-  EXPECT_THAT(env("{name: a}"), HasSubstr("env[0].value: is required"));
-  EXPECT_THAT(env("{value: a}"), HasSubstr("env[0].name: is required"));
-  EXPECT_THAT(env("{name: a, value: b, valueFrom: {}}"),
-              HasSubstr("valueFrom: is not supported yet"));
-}
-
-// A field enters when it works: what has no meaning on one machine is refused, not ignored.
-TEST(YamlTest, FieldsThatDoNotWorkYetAreRefused) {
-  for (const char* field :
-       {"placement", "leaderElection", "volume", "access", "updatePolicy", "template"}) {
-    EXPECT_EQ(ClusterFaults(absl::StrCat("  adaptor: {command: [x]}\n  ", field, ": {}\n")),
-              absl::StrCat("f:6:3: spec.", field, ": is not supported yet: leave it out\n"));
-  }
-  EXPECT_THAT(ClusterFaults("  adaptor: {command: [x], volumeMounts: []}\n"),
-              HasSubstr("spec.adaptor.volumeMounts: is not supported yet"));
-}
-
 TEST(DiagnosticTest, LeavesOutWhatIsNotKnown) {
   EXPECT_EQ((Diagnostic{{"f", 3, 5}, "spec.x", "is bad"}).ToString(), "f:3:5: spec.x: is bad");
   EXPECT_EQ((Diagnostic{{"f", 0, 0}, "spec.x", "is bad"}).ToString(), "f: spec.x: is bad");
@@ -558,7 +491,8 @@ TEST(DurationTest, WritesWithTheLargestUnitThatIsExact) {
 TEST(YamlFuzzTest, MutatedFilesNeverCrash) {
   const Descriptions devices = ShippedDevices();
   SeededRandom random(20220407);
-  const std::string seeds[] = {kGraph, kCluster, absl::StrCat(kCluster, "---\n", kGraph)};
+  const std::string seeds[] = {kGraph, kCluster, absl::StrCat(kCluster, "---\n", kGraph),
+                               ReadFileOrDie(FRACTOS_SOURCE_DIR "/tests/crds/every_field.yaml")};
   const std::string pieces[] = {"[",
                                 "]",
                                 "{",
@@ -588,7 +522,7 @@ TEST(YamlFuzzTest, MutatedFilesNeverCrash) {
                                 "name"};
   int valid = 0;
   for (int round = 0; round < 3000; ++round) {
-    std::string text = seeds[random.Below(3)];
+    std::string text = seeds[random.Below(std::size(seeds))];
     for (uint64_t edits = random.Below(6); edits > 0 && !text.empty(); --edits) {
       const size_t at = random.Below(text.size());
       switch (random.Below(4)) {
