@@ -81,10 +81,10 @@ ExitCode Put(const std::string& file, const RemoteName& remote, const PlacedClus
 }
 
 ExitCode Get(const RemoteName& remote, const std::string& file, const PlacedCluster& storage) {
-  const auto get = [&remote, &storage](int out) {
+  const auto get = [&remote, &storage](int out, bool /*is_new*/) {
     return RunStorage(storage, "get", remote.key, -1, out);
   };
-  return file == "-" ? get(-1) : ReceiveLocalFile(file, get);
+  return file == "-" ? get(-1, false) : ReceiveLocalFile(file, get);
 }
 
 }  // namespace

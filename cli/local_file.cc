@@ -8,36 +8,89 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <filesystem>
+#include <system_error>
 
 #include "absl/strings/str_cat.h"
 #include "cli/complain.h"
 #include "lib/runtime/atomic_file.h"
 
 namespace fractos {
+namespace {
 
-absl::StatusOr<UniqueFd> OpenLocalFile(const std::string& file) {
-  UniqueFd in(file == "-" ? ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
-                          : ::open(file.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!in.valid()) return ErrnoError(errno, "cannot read", file);
-  return in;
+absl::Status FolderError(const std::string& file, absl::string_view way_out) {
+  return absl::InvalidArgumentError(absl::StrCat(file, " is a folder; ", way_out));
 }
 
-ExitCode ReceiveLocalFile(const std::string& file, const std::function<ExitCode(int out)>& write) {
+// Fills a new file beside `file` and has it take its place, with these permissions.
+ExitCode Replace(const std::string& file, mode_t mode, const FillFile& fill) {
   std::string unfinished = absl::StrCat(file, ".XXXXXX");
   const UniqueFd out(::mkostemp(unfinished.data(), O_CLOEXEC));
   if (!out.valid()) return Complain(ErrnoError(errno, "cannot write", file), kExitBadInput);
-  const ExitCode code = write(out.get());
+  const ExitCode code = fill(out.get(), /*is_new=*/true);
   if (code != kExitSucceeded) {
     ::unlink(unfinished.c_str());
     return code;
   }
-  const mode_t mask = ::umask(0);
-  ::umask(mask);
-  ::fchmod(out.get(), 0666 & ~mask);
+  ::fchmod(out.get(), mode);
   if (std::rename(unfinished.c_str(), file.c_str()) == 0) return kExitSucceeded;
   const int error = errno;
   ::unlink(unfinished.c_str());
   return Complain(ErrnoError(error, "cannot write", file));
+}
+
+// Fills a file that is not there yet.
+ExitCode Create(const std::string& file, const FillFile& fill) {
+  struct stat info = {};
+  if (::lstat(file.c_str(), &info) == 0) {
+    return Complain(absl::InvalidArgumentError(absl::StrCat(
+                        file,
+                        " is a symbolic link to nothing; remove it, or name the file that is "
+                        "to be made")),
+                    kExitBadInput);
+  }
+  const mode_t mask = ::umask(0);
+  ::umask(mask);
+  return Replace(file, 0666 & ~mask, fill);
+}
+
+// As in `fractosctl cp storage:KEY /dev/stdout >>FILE`.
+bool IsStandardOutput(const struct stat& info) {
+  struct stat out = {};
+  return ::fstat(STDOUT_FILENO, &out) == 0 && out.st_dev == info.st_dev &&
+         out.st_ino == info.st_ino;
+}
+
+}  // namespace
+
+absl::StatusOr<UniqueFd> OpenLocalFile(const std::string& file) {
+  UniqueFd in(file == "-" ? ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
+                          : ::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  struct stat info = {};
+  if (!in.valid() || ::fstat(in.get(), &info) != 0) return ErrnoError(errno, "cannot read", file);
+  if (S_ISDIR(info.st_mode)) return FolderError(file, "cp copies one file: name one in it");
+  return in;
+}
+
+ExitCode ReceiveLocalFile(const std::string& file, const FillFile& fill) {
+  struct stat info = {};
+  if (::stat(file.c_str(), &info) != 0) {
+    if (errno == ENOENT) return Create(file, fill);
+    return Complain(ErrnoError(errno, "cannot write", file), kExitBadInput);
+  }
+  if (S_ISDIR(info.st_mode)) {
+    return Complain(FolderError(file, "name the file that is to be made in it"), kExitBadInput);
+  }
+  if (S_ISREG(info.st_mode) && !IsStandardOutput(info)) {
+    std::error_code error;
+    const std::string target = std::filesystem::canonical(file, error).string();
+    if (error) return Complain(ErrnoError(error.value(), "cannot write", file), kExitBadInput);
+    return Replace(target, info.st_mode & 0777, fill);
+  }
+  const UniqueFd out(S_ISREG(info.st_mode) ? ::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3)
+                                           : ::open(file.c_str(), O_WRONLY | O_NOCTTY | O_CLOEXEC));
+  if (!out.valid()) return Complain(ErrnoError(errno, "cannot write", file), kExitBadInput);
+  return fill(out.get(), /*is_new=*/false);
 }
 
 absl::StatusOr<UniqueFd> NewMemoryFile() {

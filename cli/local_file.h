@@ -11,12 +11,17 @@
 
 namespace fractos {
 
-// For reading; standard input, as a duplicate, for "-".
+// For reading; standard input, as a duplicate, for "-". A folder is refused.
 absl::StatusOr<UniqueFd> OpenLocalFile(const std::string& file);
 
-// Has `write` fill a new file beside `file`, which takes its place if that succeeds: no reader sees
-// a part of it. Says what goes wrong with the file, and returns what `write` did otherwise.
-ExitCode ReceiveLocalFile(const std::string& file, const std::function<ExitCode(int out)>& write);
+// Fills `out`. `is_new`: it is an empty file, which nobody will see if this fails.
+using FillFile = std::function<ExitCode(int out, bool is_new)>;
+
+// Has `fill` fill `file`, or what that is a symbolic link to. A new file beside it takes its place
+// if that succeeds, so no reader sees a part of it; but a device or a pipe is written to as it is,
+// and so is the file that standard output goes to. A folder and a link to nothing are refused. Says
+// what goes wrong with the file, and returns what `fill` did otherwise.
+ExitCode ReceiveLocalFile(const std::string& file, const FillFile& fill);
 
 // A file in memory that is open nowhere else.
 absl::StatusOr<UniqueFd> NewMemoryFile();

@@ -170,15 +170,20 @@ ExitCode Receive(const Session& session, const Storage& storage, const std::stri
 }
 
 ExitCode Get(const Session& session, const Storage& storage, const CopyEnds& ends) {
-  const auto receive = [&](int out) { return Receive(session, storage, ends.remote.key, out); };
+  const auto receive = [&](int out, bool is_new) {
+    if (is_new) return Receive(session, storage, ends.remote.key, out);
+    // What is written there cannot be taken back, so not before all of it is here.
+    const absl::StatusOr<UniqueFd> whole = NewMemoryFile();
+    if (!whole.ok()) return Complain(whole.status());
+    const ExitCode code = Receive(session, storage, ends.remote.key, whole->get());
+    if (code != kExitSucceeded) return code;
+    ::lseek(whole->get(), 0, SEEK_SET);
+    const absl::StatusOr<uint64_t> shown = CopyBytes(whole->get(), out);
+    return shown.ok() ? kExitSucceeded : Complain(shown.status());
+  };
   if (ends.file != "-") return ReceiveLocalFile(ends.file, receive);
-  const absl::StatusOr<UniqueFd> whole = NewMemoryFile();
-  if (!whole.ok()) return Complain(whole.status());
-  if (const ExitCode code = receive(whole->get()); code != kExitSucceeded) return code;
-  ::lseek(whole->get(), 0, SEEK_SET);
   std::cout << std::flush;
-  const absl::StatusOr<uint64_t> shown = CopyBytes(whole->get(), STDOUT_FILENO);
-  return shown.ok() ? kExitSucceeded : Complain(shown.status());
+  return receive(STDOUT_FILENO, /*is_new=*/false);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -350,6 +351,32 @@ TEST_F(CliRunTest, CopiesIntoStorageAndBack) {
   EXPECT_EQ(cli_.Run({"cp", "storage:no-such", back}).code, 1);
   EXPECT_EQ(ReadFile(back), bytes) << "a failed copy changes nothing";
   EXPECT_NE(cli_.Run({"cp", file, "storage:../escape"}).code, 0);
+}
+
+// promise: C-16, C-17
+TEST_F(CliRunTest, CopiesThroughLinksAndPipesAndNoFolders) {
+  ASSERT_EQ(cli_.Run({"cp", cli_.Write("in.txt", "photo"), "storage:a"}).code, 0);
+  const std::string file = cli_.Write("out.txt", "before");
+  const std::string link = cli_.folder() + "/link";
+  std::filesystem::create_symlink("out.txt", link);
+  EXPECT_EQ(cli_.Run({"cp", "storage:a", link}).code, 0);
+  EXPECT_TRUE(std::filesystem::is_symlink(link));
+  EXPECT_EQ(ReadFile(file), "photo");
+
+  const std::string pipe = cli_.folder() + "/pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  const int ends = ::open(pipe.c_str(), O_RDWR | O_CLOEXEC);
+  EXPECT_EQ(cli_.Run({"cp", "storage:a", pipe}).code, 0);
+  char bytes[16];
+  EXPECT_EQ(::read(ends, bytes, sizeof(bytes)), 5);
+  ::close(ends);
+
+  const CommandResult onto = cli_.Run({"cp", "storage:a", cli_.folder()});
+  EXPECT_EQ(onto.code, 2);
+  EXPECT_THAT(onto.err, HasSubstr("is a folder; name the file that is to be made in it"));
+  const CommandResult from = cli_.Run({"cp", cli_.folder(), "storage:b"});
+  EXPECT_EQ(from.code, 2);
+  EXPECT_THAT(from.err, HasSubstr("is a folder; cp copies one file"));
 }
 
 // promise: C-07

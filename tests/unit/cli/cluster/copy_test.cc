@@ -1,5 +1,6 @@
 #include "cli/cluster/copy.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -8,6 +9,7 @@
 #include <fstream>
 
 #include "absl/strings/str_cat.h"
+#include "lib/base/unique_fd.h"
 #include "tests/unit/cli/cluster/cluster_test.h"
 
 namespace fractos::cluster {
@@ -116,8 +118,25 @@ TEST_F(CopyTest, AConnectionThatBreaksStoresAndLeavesNoPart) {
   EXPECT_EQ(CopyIt("storage:k", "-").out, "");
 }
 
+// promise: C-16, C-60
+TEST_F(CopyTest, APipeGetsAllOrNothing) {
+  ASSERT_EQ(CopyIt(Write("in.bin", "photo"), "storage:k").code, kExitSucceeded);
+  const std::string pipe = folder_ + "/pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  // Both ends, so that neither waits for the other.
+  const UniqueFd ends(::open(pipe.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC));
+  char bytes[16];
+  EXPECT_EQ(CopyIt("storage:k", pipe).code, kExitSucceeded);
+  EXPECT_EQ(::read(ends.get(), bytes, sizeof(bytes)), 5);
+  Write("kubectl", "#!/bin/sh\nprintf xxxx\nexit 0\n");
+  EXPECT_EQ(CopyIt("storage:k", pipe).code, kExitFailed);
+  EXPECT_EQ(::read(ends.get(), bytes, sizeof(bytes)), -1) << "nothing is there";
+}
+
 TEST_F(CopyTest, WhatCannotBeCopiedIsRefused) {
   const std::string file = Write("in.bin", "x");
+  EXPECT_THAT(CopyIt(folder_, "storage:k").err, HasSubstr("is a folder"));
+  EXPECT_THAT(CopyIt("storage:k", folder_).err, HasSubstr("is a folder"));
   EXPECT_EQ(CopyIt(file, file).code, kExitBadInput);
   EXPECT_EQ(CopyIt(file, "storage:").code, kExitBadInput);
   EXPECT_THAT(CopyIt(file, "strage:k").err, HasSubstr("there is no DeviceCluster default/strage"));
