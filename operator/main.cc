@@ -17,6 +17,7 @@
 #include "lib/kube/event_recorder.h"
 #include "lib/kube/kubeconfig.h"
 #include "lib/kube/rest_client.h"
+#include "lib/kube/self_subject.h"
 #include "lib/runtime/event_log.h"
 #include "lib/runtime/event_loop.h"
 #include "lib/runtime/http_probe.h"
@@ -44,6 +45,7 @@ constexpr int kTaskGraphWorkers = 2;
 // Records are small writes that each wait for etcd: this many are under way at a time.
 constexpr size_t kRecordWriters = 8;
 constexpr std::chrono::milliseconds kLinkGrace{500};
+constexpr std::chrono::seconds kSelfReviewPatience{3};
 
 using Level = EventLog::Level;
 
@@ -55,6 +57,17 @@ std::string Environment(const char* name, const std::string& otherwise) {
 std::string HostName() {
   char name[256] = "";
   return ::gethostname(name, sizeof(name) - 1) == 0 ? name : "unknown";
+}
+
+// So that the election's Lease, which is no part of the release, goes when the release goes. Null
+// when the API server does not say in time: the next operator will find out.
+kube::Json LeaseOwner(kube::Client* client, kube::WaitableClock* clock, const std::string& ns,
+                      const EventLog& log) {
+  const absl::StatusOr<kube::SelfSubject> self =
+      kube::ReviewSelfSubject(client, {{}, clock->Now() + kSelfReviewPatience});
+  if (self.ok()) return kube::OwnedByServiceAccount(*self, ns);
+  log.Write(Level::kWarning, "who am I", {{"error", std::string(self.status().message())}});
+  return {};
 }
 
 // Waits for a signal to stop while `run` runs on another thread, which ends the wait, too.
@@ -112,7 +125,7 @@ kube::LeaderElectionOptions ElectionOptions(const OperatorFlags& flags, const st
                                             kube::LeaderElectionMetrics* metrics,
                                             kube::EventRecorder* events) {
   kube::LeaderElectionOptions election;
-  election.lock = {ns, kLease, kube::UniqueIdentity(pod, *random), {}};
+  election.lock = {ns, kLease, kube::UniqueIdentity(pod, *random), {}, {}};
   election.lease_duration = flags.lease_duration;
   election.renew_deadline = flags.renew_deadline;
   election.retry_period = flags.retry_period;
@@ -152,6 +165,7 @@ absl::Status Operate(const OperatorFlags& flags, const EventLog& log, const std:
   if (flags.leader_elect) {
     manager_options.election =
         ElectionOptions(flags, ns, pod, &random, metrics.ForElection(kLease), &events);
+    manager_options.election->lock.owner = LeaseOwner(client->get(), &clock, ns, log);
   }
   absl::StatusOr<std::unique_ptr<ctrl::Manager>> made =
       ctrl::Manager::Create(std::move(manager_options));

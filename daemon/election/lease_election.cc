@@ -63,7 +63,7 @@ class LeaseElection::Impl {
 
   absl::Status Init() {
     kube::LeaderElectionOptions election;
-    election.lock = {options_.ns, options_.lease, identity_, {{kLeaderPodLabel, options_.pod}}};
+    election.lock = {options_.ns, options_.lease, identity_, {{kLeaderPodLabel, options_.pod}}, {}};
     election.lease_duration = options_.lease_duration;
     election.renew_deadline = options_.renew_deadline;
     election.retry_period = options_.retry_period;

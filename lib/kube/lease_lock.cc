@@ -37,6 +37,9 @@ void LeaseLock::Write(const LeaderElectionRecord& record, Object* lease) const {
   spec["renewTime"] = record.renew_time;
   spec["leaseTransitions"] = record.lease_transitions;
   for (const auto& [key, value] : options_.labels) lease->SetLabel(key, value);
+  if (!options_.owner.is_null()) {
+    lease->mutable_metadata()["ownerReferences"] = Json::array({options_.owner});
+  }
 }
 
 absl::StatusOr<ObservedLease> LeaseLock::Keep(absl::StatusOr<Object> lease) {

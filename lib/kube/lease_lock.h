@@ -57,6 +57,9 @@ class LeaseLock {
     std::string identity;
     // Set on the Lease when it is written.
     std::map<std::string, std::string> labels;
+    // An ownerReference, set likewise: the Lease goes when that object does, also when it was made
+    // after that. Null: none.
+    Json owner;
   };
   // `client` outlives the lock.
   LeaseLock(Client* client, Options options);

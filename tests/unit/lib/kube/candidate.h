@@ -24,7 +24,7 @@ class Candidate : private LeaderElectionMetrics {
             const std::function<void(LeaderElectionOptions*)>& change = nullptr)
       : client(server), random_(std::hash<std::string>()(identity)) {
     LeaderElectionOptions options;
-    options.lock = {"ns", "leader", identity, {}};
+    options.lock = {"ns", "leader", identity, {}, {}};
     options.callbacks.on_started_leading = [this](const std::stop_token& stop,
                                                   const Leadership& leadership) {
       Write(absl::StrCat("started ", leadership.lease_transitions));

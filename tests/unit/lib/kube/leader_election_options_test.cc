@@ -15,7 +15,7 @@ using ::testing::HasSubstr;
 // What is said against the options so changed.
 std::string Refusal(const std::function<void(LeaderElectionOptions*)>& change) {
   LeaderElectionOptions options;
-  options.lock = {"ns", "leader", "me", {}};
+  options.lock = {"ns", "leader", "me", {}, {}};
   options.callbacks.on_started_leading = [](const auto&, const auto&) {};
   options.callbacks.on_stopped_leading = [] {};
   if (change) change(&options);

@@ -25,7 +25,7 @@ class LeaseLockTest : public ::testing::Test {
   FakeTime time_;
   FakeApiServer server_{&time_};
   FakeClient client_{&server_};
-  LeaseLock lock_{&client_, {"ns", "leader", "me", {{"app", "fractos"}}}};
+  LeaseLock lock_{&client_, {"ns", "leader", "me", {{"app", "fractos"}}, {}}};
 };
 
 TEST(FormatMicroTimeTest, HasSixDigits) {
@@ -53,6 +53,18 @@ TEST_F(LeaseLockTest, WritesAndReadsALease) {
   EXPECT_EQ(lock_.Get({})->record, Record("me"));
   EXPECT_EQ(lock_.Get({})->uid, lease.uid());
   EXPECT_TRUE(kube::IsAlreadyExists(lock_.Create({}, Record("me")).status()));
+}
+
+TEST_F(LeaseLockTest, GoesWithItsOwner) {
+  // promise: K-95
+  const Json owner = {
+      {"apiVersion", "v1"}, {"kind", "ServiceAccount"}, {"name", "a"}, {"uid", "u"}};
+  ASSERT_TRUE(lock_.Create({}, Record("me")).ok());
+  LeaseLock owned(&client_, {"ns", "leader", "next", {}, owner});
+  ASSERT_TRUE(owned.Get({}).ok());
+  ASSERT_TRUE(owned.Update({}, Record("next")).ok());
+  EXPECT_EQ(Member(server_.Find(kCollection, "leader")->metadata(), "ownerReferences"),
+            Json::array({owner}));
 }
 
 TEST_F(LeaseLockTest, KeepsWhatItDoesNotKnow) {
