@@ -39,7 +39,7 @@ Roles for daemons, and Kubernetes lets nobody grant what he does not have: so it
 # Replaced one by one on updates, and when their node is gone.
 - apiGroups: [""]
   resources: [pods]
-  verbs: [get, list, watch, delete]
+  verbs: [list, watch, delete]
 - apiGroups: [""]
   resources: [events]
   verbs: [create, patch]
