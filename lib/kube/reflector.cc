@@ -19,6 +19,11 @@ constexpr BackoffOptions kBackoff{.initial = milliseconds(800),
                                   .jitter = 1,
                                   .cap = seconds(30),
                                   .reset_after = minutes(2)};
+// Nobody is there to be spared, and until a connection is made the store is out of date.
+constexpr BackoffOptions kRefusedBackoff{
+    .initial = milliseconds(800), .factor = 2, .jitter = 1, .cap = seconds(5)};
+// A watch of this length shows that the server works.
+constexpr Duration kWorked = seconds(10);
 // Between one and two times this, so that not all watches of a restarted server end together.
 constexpr Duration kMinWatchTimeout = minutes(5);
 constexpr Duration kOverdue = seconds(30);
@@ -43,7 +48,8 @@ Reflector::Reflector(ListerWatcher* client, WaitableClock* clock, Random* random
       random_(random),
       store_(store),
       options_(std::move(options)),
-      backoff_(kBackoff, random) {}
+      backoff_(kBackoff, random),
+      refused_backoff_(kRefusedBackoff, random) {}
 
 std::string Reflector::LastSyncResourceVersion() const { return version(); }
 
@@ -62,15 +68,24 @@ void Reflector::Run(const std::stop_token& stop) {
     next_resync_ = clock_->Now() + options_.resync_period;
   }
   while (!stop.stop_requested()) {
-    if (const absl::Status error = ListAndWatch(stop); !error.ok() && !stop.stop_requested()) {
-      Report(error);
-    }
-    Wait(stop);
+    const absl::Status error = ListAndWatch(stop);
+    if (!error.ok() && !stop.stop_requested()) Report(error);
+    Wait(stop, error);
   }
 }
 
-void Reflector::Wait(const std::stop_token& stop) {
-  SleepFor(*clock_, backoff_.Next(clock_->Now()), stop);
+void Reflector::Wait(const std::stop_token& stop, const absl::Status& error) {
+  const Time now = clock_->Now();
+  if (kube::IsConnectionRefused(error)) {
+    SleepFor(*clock_, refused_backoff_.Next(now), stop);
+    return;
+  }
+  last_wait_ = backoff_.Next(now);
+  SleepFor(*clock_, last_wait_, stop);
+}
+
+void Reflector::NoteWatched(Duration length) {
+  if (length >= std::max(kWorked, last_wait_)) backoff_.Reset();
 }
 
 void Reflector::Report(const absl::Status& error) const {
@@ -144,6 +159,7 @@ absl::StatusOr<std::unique_ptr<Watcher>> Reflector::WatchList(const std::stop_to
     Ended ended = Ended::kFailed;
     stream.error = watcher.status();
     if (watcher.ok()) {
+      refused_backoff_.Reset();
       stream.watcher = watcher->get();
       ended = Follow(stop, &stream);
     }
@@ -161,13 +177,13 @@ absl::StatusOr<std::unique_ptr<Watcher>> Reflector::WatchList(const std::stop_to
         return nullptr;
       case Ended::kClosed:
         // Everything would be sent again, so not without a pause.
-        Wait(stop);
+        Wait(stop, stream.error);
         break;
       case Ended::kTooSoon:
       case Ended::kFailed:
         if (CanWatchAgain(stream.error)) {
           Report(stream.error);
-          Wait(stop);
+          Wait(stop, stream.error);
         } else if (IsUnavailableVersion(stream.error) && !version_unavailable_) {
           version_unavailable_ = true;
         } else {
@@ -195,19 +211,21 @@ absl::Status Reflector::Watch(const std::stop_token& stop, std::unique_ptr<Watch
         if (stop.stop_requested()) break;
         if (!CanWatchAgain(begun.status())) return kube::WithContext(begun.status(), "watch");
         Report(begun.status());
-        Wait(stop);
+        Wait(stop, begun.status());
         continue;
       }
+      refused_backoff_.Reset();
       watcher = std::move(*begun);
     }
     stream.watcher = watcher.get();
     const Ended ended = Follow(stop, &stream);
     watcher.reset();
+    NoteWatched(clock_->Now() - stream.started);
     if (ended == Ended::kStopped) break;
     if (ended == Ended::kClosed) continue;
     if (kube::IsTooManyRequests(stream.error)) {
       Report(stream.error);
-      Wait(stop);
+      Wait(stop, stream.error);
       continue;
     }
     // No error to tell anybody of: a watch that was idle for long, on a busy server. The list from

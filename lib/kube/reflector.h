@@ -60,14 +60,21 @@ struct ReflectorOptions {
 //
 //   * The store holds what the server had at some resourceVersion, and moves forward only.
 //   * A watch that ended in good order, or whose connection broke, begins again at once where it
-//     was: no list. A refused connection or 429 waits first, and lists nothing either.
+//     was: no list. A refused connection or 429 waits first, and lists nothing either; a refused
+//     one for 800 ms doubling to 5 s, with up to as much again by chance.
 //   * A resourceVersion that the server has forgotten (410), or does not know yet, leads to a list:
 //     first from the last resourceVersion seen, and if that fails too from whatever is newest.
 //   * Anything else leads to a list after a wait: 800 ms doubling to 30 s, with up to as much again
-//     by chance, and from the beginning after two quiet minutes. So does a watch that ended within
-//     a second without an event, lest a broken proxy make this a busy loop.
+//     by chance, and from the beginning after two quiet minutes, or after a watch of 10 s that was
+//     longer than the last wait. So does a watch that ended within a second without an event, lest
+//     a broken proxy make this a busy loop.
 //   * A watch is stalled, and begun again, when it outlives the timeout it was given by 30 s, or
 //     when it has sent bookmarks, which come about every minute, and then nothing for 3 min.
+//
+// client-go waits in one row for all of these, and begins it anew after two quiet minutes alone. A
+// server that is away for half a minute, or restarted three times, leaves it blind for a minute or
+// two after the server is back: the wait that the refusals have made long comes once more when its
+// resourceVersion turns out to be forgotten.
 //
 // Run blocks its thread; everything else is thread-safe.
 class Reflector {
@@ -115,7 +122,10 @@ class Reflector {
   // Sets `watch_ends_`, too.
   WatchOptions MakeWatchOptions();
   void ResyncIfDue();
-  void Wait(const std::stop_token& stop);  // for the backoff
+  // As long as it is time for after that error, or after none.
+  void Wait(const std::stop_token& stop, const absl::Status& error);
+  // A watch has lasted so long.
+  void NoteWatched(Duration length);
   void Report(const absl::Status& error) const;
 
   std::string version() const;
@@ -129,6 +139,8 @@ class Reflector {
 
   // Of Run's thread.
   Backoff backoff_;
+  Backoff refused_backoff_;
+  Duration last_wait_{};  // of backoff_
   Time next_resync_ = Time::max();
   Time watch_ends_;                   // by when the last watch begun must be over
   bool version_unavailable_ = false;  // the server answered that it has not got it

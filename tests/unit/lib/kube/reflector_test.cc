@@ -291,15 +291,54 @@ TEST_F(ReflectorTest, AServerThatIsAwayOrBusyIsWatchedAgainWithoutAList) {
   Inject("watch", TooManyRequestsError(seconds(1)));
   server_.EndWatches();
   PassBackoff();
-  PassBackoff(milliseconds(1600), milliseconds(3200));
+  PassBackoff();
   ASSERT_TRUE(client_.AwaitCalls("watch", 4));
   ASSERT_TRUE(server_.AwaitWatches(1));
   WatchEvent busy{WatchEventType::kError, Object(), TooManyRequestsError(seconds(1))};
   server_.SendToWatches(busy);
-  PassBackoff(milliseconds(3200), milliseconds(6400));
+  PassBackoff(milliseconds(1600), milliseconds(3200));
   server_.Put(kThings, Thing("b"));
   EXPECT_THAT(diary_.Await(2), ElementsAre("replace a", "add b"));
   EXPECT_EQ(client_.count("list"), 1u);
+}
+
+TEST_F(ReflectorTest, AServerThatWasAwayForLongIsFoundSoonAfterItIsBack) {
+  // promise: K-92
+  StartWatching();
+  Inject("watch", MakeError(TransportFailure::kConnectionRefused, "refused"), 6);
+  server_.StallWatches();
+  server_.Put(kThings, Thing("b"));
+  server_.Compact();
+  server_.BreakWatches(MakeError(TransportFailure::kConnectionLost, "reset by peer"));
+  for (const int least : {800, 1600, 3200, 5000, 5000, 5000}) {
+    PassBackoff(milliseconds(least), milliseconds(2 * least));
+  }
+  // It has forgotten what this reflector knew; that is no reason to wait as long as for a server.
+  PassBackoff();
+  EXPECT_THAT(diary_.Await(2), ElementsAre("replace a", "replace a,b"));
+  // And once it has been there, it is looked for anew.
+  ASSERT_TRUE(server_.AwaitWatches(1));
+  ASSERT_TRUE(time_.AwaitWaiters(1));
+  time_.Advance(seconds(2));
+  Inject("watch", MakeError(TransportFailure::kConnectionRefused, "refused"));
+  server_.EndWatches();
+  PassBackoff();
+}
+
+TEST_F(ReflectorTest, AWatchThatWorkedLetsTheWaitsBeginAnew) {
+  // promise: K-92
+  const WatchEvent gone{WatchEventType::kError, Object(), ExpiredError("too old")};
+  StartWatching();
+  int least = 800;
+  for (const seconds length : {seconds(9), seconds(9), seconds(9), seconds(10), seconds(9)}) {
+    ASSERT_TRUE(server_.AwaitWatches(1));
+    ASSERT_TRUE(time_.AwaitWaiters(1));
+    time_.Advance(length);
+    server_.SendToWatches(gone);
+    if (length >= seconds(10)) least = 800;
+    PassBackoff(milliseconds(least), milliseconds(2 * least));
+    least *= 2;
+  }
 }
 
 TEST_F(ReflectorTest, AVeryShortWatchIsFollowedByAWait) {
