@@ -121,6 +121,11 @@ TESTS ?=
 e2e: images have-cluster-deps ## install everything on that Kubernetes and try it, or TESTS='some --keep'
 	@$(CLUSTER) binaries kubectl helm
 	@tests/e2e/run.py $(TESTS)
+.PHONY: kube-test
+kube-test: build/release/build.ninja | have-deps have-cluster-deps ## lib/kube through 410, restarts, rotation, outage: 10 min; writes docs/results/; QUICK=1: 2 min
+	@ninja -C build/release -j$(JOBS) --quiet fractos-kube-probe
+	@tests/kube/run.py --probe build/release/tests/fractos-kube-probe \
+	  $(if $(QUICK),--quick,--output docs/results/kube.md)
 
 .PHONY: kube-tools
 kube-tools: ## build the tools that check charts and manifests, once, into the cache
