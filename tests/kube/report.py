@@ -63,6 +63,11 @@ def _table(results):
                f"| {count('leadership lost')} |")
 
 
+def _bars(samples):
+    for sample in samples:
+        yield f"{sample[0]:4.0f} s {sample[1]:7} KiB  {'#' * round(sample[1] / 1000)}"
+
+
 def write(file, program, version, results, samples, warm_up):
     compared = [result for result in results if "counts" in result]
     failed = [result for result in results if not result["ok"]]
@@ -70,7 +75,6 @@ def write(file, program, version, results, samples, warm_up):
     objects = [result.get("objects", 0) for result in compared]
     last = [r for r in compared if not r["what"].endswith("by exec plugin")][-1]
     totals = last["totals"]
-    minutes = [s for i, s in enumerate(samples) if i % 60 == 0]
     lines = [
         "# lib/kube on a real API server",
         "",
@@ -100,13 +104,17 @@ def write(file, program, version, results, samples, warm_up):
         "",
         memory_text(samples, warm_up) + ".",
         "",
+        "```",
+        *_bars(s for i, s in enumerate(samples) if i % 60 == 0),
+        "```",
+        "",
         f"What the heap holds at rest, at {len(held)} comparisons from {warm_up} s on: "
         f"{min(h[1] for h in held)} to {max(h[1] for h in held)} KiB, slope "
         f"{slope(held):.1f} KiB/min. RSS beyond that is what the allocator keeps of the most that "
         "was ever in use at once.",
         "",
         "```",
-        *(f"{s[0]:4.0f} s {s[1]:7} KiB  {'#' * (s[1] // 1000)}" for s in minutes),
+        *_bars(held),
         "```",
         "",
     ]

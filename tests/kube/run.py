@@ -75,6 +75,7 @@ class Proof:
         said = result["why"]
         if result["ok"] and "objects" in result:
             said = ", ".join([f"{result['objects']} objects equal after {result['seconds']:.1f} s",
+                              f"heap {result['heapKiB']} KiB",
                               *(f"{name} {count}" for name in report.COUNTS
                                 if (count := result["counts"].get(name, 0)))])
         print(f"{'ok    ' if result['ok'] else 'FAILED'} {result['what']}: {said}", flush=True)
