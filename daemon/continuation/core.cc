@@ -158,19 +158,13 @@ void Core::Impl::TickRun(Event& event, Run& run) {
     event.Emit(Send{run.driver, FetchRedrive{run.id}});
   }
   for (auto& [id, attempt] : run.attempts) {
-    if (attempt->due == Time() || now < attempt->due) continue;
-    attempt->due = Time();
-    if (attempt->state == Attempt::State::kBackoff || attempt->state == Attempt::State::kStarved) {
-      Queue(event, *attempt);
-    }
+    const bool waits =
+        attempt->state == Attempt::State::kBackoff || attempt->state == Attempt::State::kStarved;
+    if (waits && now >= attempt->due) Queue(event, *attempt);
   }
   // Whatever was not due yet has to be looked at again.
-  Time next = std::min({run.expired ? run.deadline + kValueGrace : run.deadline, run.report_due,
-                        run.keepalive_due, run.fetch_redrive_due});
-  for (const auto& [id, attempt] : run.attempts) {
-    if (attempt->due != Time()) next = std::min(next, attempt->due);
-  }
-  Arm(run, next);
+  Arm(run, std::min({run.expired ? run.deadline + kValueGrace : run.deadline, run.report_due,
+                     run.keepalive_due, run.fetch_redrive_due}));
 }
 
 Core::Stats Core::Impl::stats() const {

@@ -456,8 +456,6 @@ void Core::Impl::Drop(Event& event, Run& run, Attempt& attempt) {
       ReleaseObject(event, run, refined->value.object);
     }
   }
-  // Counted once: the entry may live on until its container is cleaned.
-  attempt.state = Attempt::State::kStaged;
   attempt.staged.reset();
 }
 

@@ -224,8 +224,7 @@ void Core::Impl::Renew(Event& event, Run& run, Candidate& candidate, const HandO
   candidate.continuation = MovedTo(candidate.continuation, *message.continuation);
   candidate.step = candidate.continuation->steps.front();
   for (auto& [id, attempt] : run.attempts) {
-    if (id.first != candidate.key.step || attempt->staged.has_value() ||
-        attempt->state == Attempt::State::kExecuting ||
+    if (attempt->staged.has_value() || attempt->state == Attempt::State::kExecuting ||
         std::find(attempt->edges.begin(), attempt->edges.end(), candidate.key) ==
             attempt->edges.end()) {
       continue;
@@ -234,11 +233,7 @@ void Core::Impl::Renew(Event& event, Run& run, Candidate& candidate, const HandO
     attempt->continuation = candidate.continuation;
     TakeInputs(run, *attempt);
     if (attempt->state == Attempt::State::kFetching) FetchInputs(event, run, *attempt);
-    if (attempt->state == Attempt::State::kStarved) {
-      attempt->due = Time();
-      Queue(event, *attempt);
-      StartNext(event);
-    }
+    if (attempt->state == Attempt::State::kStarved) Queue(event, *attempt);
     if (attempt->state == Attempt::State::kCommitted) PassOn(event, run, *attempt, old);
   }
 }

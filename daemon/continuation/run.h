@@ -54,7 +54,7 @@ struct Attempt {
   std::vector<ResultPtr> inputs;     // in the order of Step::Predecessors
   std::vector<ResultPtr> ancestors;  // of the result to be: `inputs` and theirs, predecessors first
   uint32_t tries = 0;
-  Time due;  // of a retry or of fetching again
+  Time due;  // while kStarved or kBackoff: to be tried again then
   Timing timing;
   std::optional<Outcome> staged;
 
