@@ -113,6 +113,10 @@ class CoreTest : public ::testing::Test {
     Begin();
     core_->LinkUp(now_, peer, epoch, &actions_);
   }
+  void LinkDown(const Incarnation& peer) {
+    Begin();
+    core_->LinkDown(now_, peer.address, &actions_);
+  }
   void Lead(uint64_t epoch) {
     Begin();
     core_->Lead(now_, epoch, &actions_);
@@ -168,6 +172,18 @@ class CoreTest : public ::testing::Test {
     }
     ADD_FAILURE() << "nothing was handed over to " << step;
     return Hand({NewStep(step)});
+  }
+  // Whom the only message of its kind that was just sent went to.
+  template <typename M>
+  Address TheReceiver() const {
+    Address to;
+    for (const Send& send : All<Send>()) {
+      if (!std::holds_alternative<M>(send.message)) continue;
+      EXPECT_TRUE(to.IsNone()) << "another one to " << send.to.ToString();
+      to = send.to;
+    }
+    EXPECT_FALSE(to.IsNone()) << "none was sent";
+    return to;
   }
   bool Executes(const StepPath& step) const {
     for (const Execute& execute : All<Execute>()) {

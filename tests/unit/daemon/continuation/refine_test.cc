@@ -65,6 +65,52 @@ TEST_F(RefineTest, InTheMiddleTheLastStepsResultTravelsOnUnderTheOldName) {
   EXPECT_TRUE(onward.continuation->signatures.empty()) << "nothing left may refine";
 }
 
+// promise: G-21, G-20
+TEST_F(RefineTest, ARefinedStepMayItselfRefineAndStillStandsForTheFirst) {
+  OperationSignature again = signatures_[0];
+  again.operation = "power";
+  again.refines_to = {signatures_[0].Key()};
+  signatures_.push_back(again);
+  power_->refines_to.push_back(again.Key());
+  Receive(Hand({power_, NewStep("print", {"power"}, "default/b")}, base_));
+  Refinement outer = {Multiply()};
+  outer[0].operation = "power";
+  outer[0].inputs = {{"taken", -1, "base"}};
+  Refine(outer);
+  const StepPath nested = Started();
+  Refinement inner = {Multiply()};
+  inner[0].inputs = {{"over", -1, "taken"}};
+  Executed(nested, {Outcome::Refined{inner, InlineValue(EncodeRefinement(inner), kSelf)}});
+  const StepPath last = Started();
+  EXPECT_EQ(RootStepName(last), "power");
+  ASSERT_EQ(All<Execute>()[0].inputs.size(), 1u);
+  EXPECT_EQ(All<Execute>()[0].inputs[0].input, "over");
+  EXPECT_EQ(*All<Execute>()[0].inputs[0].value.inline_bytes, "7");
+  Produce(last, "7");
+  EXPECT_EQ(SentTo("print").edge, "power");
+  EXPECT_EQ(SentTo("print").result->path, last);
+}
+
+// promise: M-15, G-21
+TEST_F(RefineTest, WhatARefinedStepTookOverIsKeptWhileItWaitsForOthers) {
+  const ResultPtr base = NewResult(kRun, *NewStep("base"), {}, LargeValue("7", kB));
+  Receive(Hand({power_}, base));
+  Fetched(base);
+  Refinement steps = {Multiply(), Multiply(), Multiply()};
+  steps[0].inputs = {{"a", -1, "base"}};
+  steps[2].inputs = {{"a", 0, ""}, {"b", 1, ""}, {"c", -1, "base"}};
+  Refine(steps);
+  ASSERT_EQ(All<Execute>().size(), 2u);
+  const StepPath reads = All<Execute>()[0].attempt.step, other = All<Execute>()[1].attempt.step;
+  Produce(reads, "1");
+  EXPECT_TRUE(All<Release>().empty()) << "the third has yet to read it";
+  Produce(other, "2");
+  EXPECT_TRUE(All<Fetch>().empty());
+  Produce(Started(), "3");
+  ASSERT_EQ(All<Release>().size(), 1u);
+  EXPECT_EQ(All<Release>()[0].object, base->value.object);
+}
+
 // promise: G-20
 TEST_F(RefineTest, AtTheEndTheLastRefinedStepIsTheSink) {
   Receive(Hand({power_}, base_));
