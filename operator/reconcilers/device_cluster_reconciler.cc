@@ -64,7 +64,9 @@ void DeviceClusterReconciler::Watch(kube::WorkQueue* queue) {
         std::make_unique<ctrl::EnqueueHandler>(queue, std::move(map), std::move(predicate)));
     cache->AddHandler(handlers_.back().get());
   };
-  watch(clusters_, ctrl::EnqueueRequestForObject(), ctrl::GenerationChanged);
+  // Its own writes, too: what it left out because the cache did not know the last one yet is
+  // written once the cache does.
+  watch(clusters_, ctrl::EnqueueRequestForObject(), ctrl::ResourceVersionChanged);
   watch(pods_, ctrl::EnqueueRequestForLabel(kClusterLabel), ctrl::ResourceVersionChanged);
   // Of the StatefulSet the status matters, of the rest that nobody changes it.
   for (const auto& [resource, cache] : applied_) {

@@ -3,7 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "lib/kube/errors.h"
 #include "lib/kube/lease_lock.h"
 #include "operator/reconcilers/conditions.h"
@@ -34,9 +38,11 @@ class DeviceClusterReconcilerTest : public ::testing::Test {
     options.directory = &directory_;
     options.images = {"daemon", "adaptor", "cnn"};
     reconciler_ = std::make_unique<DeviceClusterReconciler>(options, world_.manager.get());
+    reconciler_->Watch(&queue_);
     world_.Start({kDeviceClusters, kPods, kStatefulSets, kServices, kServiceAccounts, kRoles,
                   kRoleBindings, kBudgets, kNetworkPolicies, kClaims});
   }
+  ~DeviceClusterReconcilerTest() override { world_.Stop(); }
 
   kube::Object PutCluster(const std::string& name, int replicas, Json more = Json::object()) {
     kube::Object cluster("fractos.dev/v1alpha1", "DeviceCluster", "ns", name);
@@ -99,9 +105,17 @@ class DeviceClusterReconcilerTest : public ::testing::Test {
     return kube::StringMember(found, "status") + " " + kube::StringMember(found, "reason");
   }
 
+  // Whether there is something to do, soon.
+  bool IsEnqueued() {
+    const absl::Time until = absl::Now() + absl::Seconds(10);
+    while (queue_.Len() == 0 && absl::Now() < until) std::this_thread::yield();
+    return queue_.Len() > 0;
+  }
+
   FakeLinks links_;
   DeviceDirectory directory_{&links_};
   World world_;
+  kube::WorkQueue queue_{{&world_.time, nullptr, nullptr}};
   std::unique_ptr<DeviceClusterReconciler> reconciler_;
 };
 
@@ -135,6 +149,22 @@ TEST_F(DeviceClusterReconcilerTest, MendsWhatSomebodyElseChanged) {
   world_.Put(kStatefulSets, set);
   ReconcileOk();
   EXPECT_EQ(world_.server.Find({kStatefulSets, "ns"}, "storage")->spec()["replicas"], 1);
+}
+
+// What it writes, it looks at once more: a replica may be lost and back before the cache knows that
+// it was said to be lost, and then there seemed to be nothing to write.
+// promise: O-11
+TEST_F(DeviceClusterReconcilerTest, LooksAgainWhenTheCacheKnowsWhatItWrote) {
+  PutCluster("storage", 1);
+  ReconcileOk();
+  ReconcileOk();
+  ASSERT_TRUE(IsEnqueued());
+  while (queue_.Len() > 0) queue_.Done(*queue_.Get());
+  Hear("storage", 0, 1);
+  const size_t written = world_.client.count("patch-status");
+  ReconcileOk();
+  ASSERT_GT(world_.client.count("patch-status"), written);
+  EXPECT_TRUE(IsEnqueued());
 }
 
 // promise: O-16
