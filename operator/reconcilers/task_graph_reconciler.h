@@ -89,6 +89,8 @@ class TaskGraphReconciler final : public ctrl::Reconciler {
   absl::StatusOr<ctrl::Result> AwaitDevices(const kube::Object& object, const Admission& admission,
                                             const std::stop_token& stop);
   absl::StatusOr<ctrl::Result> Expire(const kube::Object& object, const std::stop_token& stop);
+  // Says of a run that is over that a change of its spec was seen, for whoever waits for that.
+  absl::Status Observe(const kube::Object& object, const std::stop_token& stop);
   // Ends a run that is not driven, with `accepted` as the Accepted condition unless it was started.
   absl::StatusOr<ctrl::Result> EndUndriven(const kube::Object& object, RunPhase phase,
                                            const Failure& failure, const Condition& accepted,

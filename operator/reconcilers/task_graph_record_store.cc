@@ -111,6 +111,9 @@ absl::Status TaskGraphRecordStore::TryWrite(const RunRecord& record, WallTime sa
   absl::Status last;
   for (int tries = 0; tries < 2; ++tries) {
     kube::Object attempted = entry->object;
+    // Of what is observed a change of spec.cancel is part, too: `kubectl wait` takes a condition of
+    // an older generation for none.
+    entry->context.generation = attempted.generation();
     attempted.json()["status"] =
         StatusFromRecord(record, entry->context, entry->object.status(), said_at);
     const kube::Context context{options_.stop, options_.clock->Now() + kRequestTimeout};

@@ -123,6 +123,9 @@ absl::StatusOr<ctrl::Result> TaskGraphReconciler::EndUndriven(const kube::Object
 absl::StatusOr<ctrl::Result> TaskGraphReconciler::Expire(const kube::Object& object,
                                                          const std::stop_token& stop) {
   StopWaiting(object.key());
+  if (kube::IntegerMember(object.status(), "observedGeneration") < object.generation()) {
+    if (absl::Status status = Observe(object, stop); !status.ok()) return status;
+  }
   const int64_t ttl = kube::IntegerMember(object.spec(), "ttlSecondsAfterFinished", -1);
   if (ttl < 0) return ctrl::Result();
   const WallTime ended = ParseTimestamp(kube::StringMember(object.status(), "completionTime"));
@@ -138,6 +141,23 @@ absl::StatusOr<ctrl::Result> TaskGraphReconciler::Expire(const kube::Object& obj
   if (status.ok() || kube::IsNotFound(status)) return ctrl::Result();
   if (kube::IsConflict(status)) return ctrl::Result{std::chrono::seconds(1)};
   return kube::WithContext(status, "deleting a run whose time is up");
+}
+
+absl::Status TaskGraphReconciler::Observe(const kube::Object& object, const std::stop_token& stop) {
+  kube::Object observed = object;
+  kube::Json& status = observed.mutable_status();
+  status["observedGeneration"] = object.generation();
+  for (kube::Json& condition : status["conditions"]) {
+    condition["observedGeneration"] = object.generation();
+  }
+  const absl::Status written =
+      options_.client->UpdateStatus({stop}, {kTaskGraphs, object.ns()}, observed, {kFieldManager})
+          .status();
+  // Gone, or changed once more: the cache will say.
+  if (written.ok() || kube::IsNotFound(written) || kube::IsConflict(written)) {
+    return absl::OkStatus();
+  }
+  return kube::WithContext(written, "saying that a change was seen");
 }
 
 DeviceSight TaskGraphReconciler::LookUp(const std::string& cluster, const std::string& ns) const {

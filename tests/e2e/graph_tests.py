@@ -137,7 +137,9 @@ def test_cancel_ends_a_run(world):
         {"name": "nap", "device": "echo", "operation": "sleep", "arguments": {"ms": 30000}}]}))
     code, said = world.patch("taskgraph", name, {"spec": {"cancel": True}})
     expect(code == 200, said)
-    graph = world.finished(name, 20)
+    world.must("wait", "--for=condition=Finished", f"taskgraph/{name}", f"--namespace={HOME}",
+               "--timeout=20s")
+    graph = world.finished(name)
     expect(graph["status"]["phase"] == "Cancelled", graph["status"])
 
 

@@ -52,7 +52,7 @@ class ManagerTest : public ::testing::Test {
     options.on_lost = [this](const absl::Status&) { lost_.Notify(); };
     if (elect) {
       kube::LeaderElectionOptions election;
-      election.lock = {"ns", "fractos-operator", "me", {}};
+      election.lock = {"ns", "fractos-operator", "me", {}, {}};
       options.election = std::move(election);
     }
     absl::StatusOr<std::unique_ptr<Manager>> manager = Manager::Create(std::move(options));

@@ -359,6 +359,24 @@ TEST_F(TaskGraphReconcilerTest, IsDeletedWhenItsTimeIsUp) {
   EXPECT_FALSE(Stored().has_value());
 }
 
+// promise: O-41
+TEST_F(TaskGraphReconcilerTest, AChangeAfterTheEndIsSeen) {
+  const RunId run = StartRun();
+  first_.driver->End(run, RunPhase::kSucceeded);
+  world_.CatchUp(kTaskGraphs, {"ns", "run"});
+  ReconcileOk();
+  kube::Object changed = *Stored();
+  changed.mutable_spec()["ttlSecondsAfterFinished"] = 60;
+  world_.Put(kTaskGraphs, changed);
+  ReconcileOk();
+  ReconcileOk();
+  const kube::Object graph = *Stored();
+  ASSERT_EQ(graph.generation(), 2);
+  EXPECT_EQ(graph.status()["observedGeneration"], 2);
+  EXPECT_EQ(FindCondition(graph.status(), "Finished")["observedGeneration"], 2);
+  EXPECT_EQ(Condition("Succeeded"), "True Succeeded");
+}
+
 TEST_F(TaskGraphReconcilerTest, WithoutATimeItStays) {
   const RunId run = StartRun();
   first_.driver->End(run, RunPhase::kFailed, {"Broken", "it broke"});

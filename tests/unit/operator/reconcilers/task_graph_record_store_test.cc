@@ -83,6 +83,7 @@ TEST_F(TaskGraphRecordStoreTest, WhoeverChangesTheRestOfTheObjectDoesNotStopTheR
   ASSERT_TRUE(Write().ok());
   EXPECT_EQ(Stored().status()["phase"], "Running");
   EXPECT_EQ(Stored().spec()["cancel"], true);
+  EXPECT_EQ(Stored().status()["observedGeneration"], Stored().generation());
 }
 
 // promise: O-46
