@@ -143,7 +143,7 @@ def test_the_operator_may_do_its_work_everywhere(cluster):
         "poddisruptionbudgets.policy": "get list watch create patch delete",
         "networkpolicies.networking.k8s.io": "get list watch create patch",
         "persistentvolumeclaims": "get list watch create",
-        "pods": "get list watch delete",
+        "pods": "list watch delete",
         "events": "create patch",
         "leases.coordination.k8s.io": "get list watch create update",
     }
