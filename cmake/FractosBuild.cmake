@@ -80,6 +80,8 @@ function(fractos_test name)
   endif()
   if(CMAKE_CXX_FLAGS MATCHES "-fsanitize")
     math(EXPR timeout "${timeout} * 3")
+    set_tests_properties(${name} PROPERTIES ENVIRONMENT
+      LSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/lsan.supp)
   endif()
   set_tests_properties(${name} PROPERTIES TIMEOUT ${timeout})
   add_dependencies(tests ${name})

@@ -4,11 +4,18 @@
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 
+#include <atomic>
+
+#include "absl/base/call_once.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
 namespace fractos {
 namespace {
+
+// Never ended. An atomic, for a pointer that nobody reads would be optimized away, and what it
+// points to taken for lost.
+std::atomic<const grpc::Server*> g_kept{nullptr};
 
 int Milliseconds(Duration duration) {
   return static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(duration).count());
@@ -51,13 +58,13 @@ grpc::ChannelArguments ChannelArgumentsFor(const std::string& endpoint, size_t m
 }
 
 void KeepCallbackThreads() {
-  static const grpc::Server* const kKept = [] {
+  static absl::once_flag once;
+  absl::call_once(once, [] {
     auto* const service = new grpc::CallbackGenericService();
     grpc::ServerBuilder builder;
     builder.RegisterCallbackGenericService(service);
-    return builder.BuildAndStart().release();
-  }();
-  (void)kKept;
+    g_kept = builder.BuildAndStart().release();
+  });
 }
 
 void ApplyArguments(const grpc::ChannelArguments& arguments, grpc::ServerBuilder* builder) {
