@@ -127,6 +127,12 @@ kube-test: build/release/build.ninja | have-deps have-cluster-deps ## lib/kube t
 	@tests/kube/run.py --probe build/release/tests/fractos-kube-probe \
 	  $(if $(QUICK),--quick,--output docs/results/kube.md)
 
+.PHONY: cluster-bench
+PARTS ?=
+cluster-bench: images have-cluster-deps ## measure on that Kubernetes, or PARTS='some --quick'; writes docs/results/cluster.md
+	@$(CLUSTER) binaries kubectl helm
+	@bench/cluster/run.py $(PARTS)
+
 .PHONY: kube-tools
 kube-tools: ## build the tools that check charts and manifests, once, into the cache
 	@$(CLUSTER) tools
