@@ -5,7 +5,7 @@ import json
 from figures import table
 
 TITLES = {"latency": "Latency of a run", "load": "A thousand runs at once",
-          "takeover": "Another takes over"}
+          "kills": "The leader is killed", "deletions": "The leader's pod is deleted"}
 
 
 def shown(value, unit=""):

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Measures FractOS on a real Kubernetes; see README.md beside this file.
 
-  bench/cluster/run.py [--keep] [--quick | --report] [latency] [load] [takeover]
+  bench/cluster/run.py [--keep] [--quick | --report] [latency] [load] [kills] [deletions]
 
-Without names: all three. Each leaves what it found in build/cluster-bench/NAME.json. Where all
-three are there, docs/results/cluster.md and cluster.json are written of them. --keep takes the
-cluster as it finds it and leaves it. --quick measures a tenth and only says what it found; --report
-measures nothing. Exits 1 if a bound does not hold, 2 if it cannot run here.
+Without names: all. Each leaves what it found in build/cluster-bench/NAME.json. Where all are there,
+docs/results/cluster.md and cluster.json are written of them. --keep takes the cluster as it finds
+it and leaves it. --quick measures a tenth and only says what it found; --report measures nothing.
+Exits 1 if a bound does not hold, 2 if it cannot run here.
 """
 
 import json
@@ -18,24 +18,26 @@ sys.dont_write_bytecode = True
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent.parent / "tests" / "e2e"),
                 str(HERE.parent.parent / "tests" / "cluster")]
+import deletions
+import kills
 import latency
 import layout
 import load
 import machine
 import report
-import takeover
 from harness import CLUSTER, ROOT, run
 from stage import Stage, Unusable, bring_up
 
-PARTS = {"latency": latency, "load": load, "takeover": takeover}
+PARTS = {"latency": latency, "load": load, "kills": kills,
+         "deletions": deletions}
 FOUND = ROOT / "build" / "cluster-bench"
 
 
 def make_quick():
     latency.RUNS //= 10
     load.GRAPHS //= 10
-    takeover.KILLS //= 10
-    takeover.DELETIONS //= 6
+    kills.KILLS //= 10
+    deletions.DELETIONS //= 10
 
 
 def measure_all(names, keep, folder):

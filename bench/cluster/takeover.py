@@ -1,5 +1,6 @@
-"""How long a DeviceCluster does nothing when its leader is killed, or its pod deleted."""
+"""Disturbs leading daemons, and sees how long it takes until another has taken over."""
 
+import contextlib
 import http.client
 import os
 import signal
@@ -8,13 +9,11 @@ import time
 
 import machine
 from connection import Connection
-from figures import SPREAD, histogram, measure, percentile, spread, table
+from figures import SPREAD, spread, table
 from harness import HOME, World
 from seen import Leaders, Leases, Runs
 from stage import Stage, post, task_graph
 
-KILLS, DELETIONS = 300, 60
-AT_ONCE = 8  # DeviceClusters, each with a thread that disturbs it
 LEASE = {"leaseDurationSeconds": 5, "renewDeadlineSeconds": 3, "retryPeriodSeconds": 1}
 SPEC = {"replicas": 3, "adaptor": {"command": ["fractos-adaptor", "echo"]}, "leaderElection": LEASE}
 GROUND = "ground"  # a DeviceCluster that nobody disturbs
@@ -46,6 +45,7 @@ class Trials:
     def __init__(self, count):
         self._lock = threading.Lock()
         self._left = count
+        self.one_at_a_time = threading.Lock()
         self.found, self.runs, self.problems = [], [], []
 
     def take(self):
@@ -94,11 +94,18 @@ class Disturber(threading.Thread):
     def run(self):
         try:
             while self._trials.take():
-                self._trials.found.append(self._disturb(*self._await_replicas()))
+                replicas = self._await_replicas()
+                with self._turn():
+                    self._trials.found.append(self._disturb(*replicas))
         except Exception as problem:  # pylint: disable=broad-except
             self._trials.problems.append(f"{self._device}: {problem!r}")
         finally:
             self._connection.close()
+
+    def _turn(self):
+        """Kills may come together, for what is waited for then is a Lease that runs out."""
+        return (self._trials.one_at_a_time if self._kind == "delete"
+                else contextlib.nullcontext())
 
     def _post(self, graph):
         name = post(self._connection, graph)
@@ -119,8 +126,9 @@ class Disturber(threading.Thread):
             raise RuntimeError(f"{self._chain} does not begin")
 
     def _await_replicas(self):
-        """Until two replicas are ready and one of them leads: (its pod, the daemon's process,
-        the addresses of all)."""
+        """Until two replicas are ready, or before a deletion all, for so does a roll-out, and one
+        of them leads: (its pod, the daemon's process, the addresses of all)."""
+        enough = 2 if self._kind == "kill" else SPEC["replicas"]
         path = World.path("pod", HOME) + f"?labelSelector=fractos.dev/devicecluster={self._device}"
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
@@ -129,7 +137,7 @@ class Disturber(threading.Thread):
                      if World.condition_of(pod, "Ready").get("status") == "True"
                      and "deletionTimestamp" not in pod["metadata"]}
             leader = self._leaders.now(self._device)["pod"]
-            if len(ready) >= 2 and leader in ready:
+            if len(ready) >= enough and leader in ready:
                 pid = machine.of_pod(ready[leader], "daemon", "fractos-daemon")
                 if pid is not None and self._has_enough():
                     return leader, pid, [
@@ -138,7 +146,7 @@ class Disturber(threading.Thread):
                     self._begin_chain()
                     continue
             time.sleep(0.2)
-        raise RuntimeError(f"no two replicas of {self._device} are ready and one of them leads: "
+        raise RuntimeError(f"not enough replicas of {self._device} are ready with one that leads: "
                            f"{sorted(ready)}, {leader}")
 
     def _await_end(self, name, leader, naps):
@@ -193,54 +201,31 @@ class Disturber(threading.Thread):
         return found and found[0] - start
 
 
-def campaign(stage, kind, count, seen):
-    trials, runs = Trials(count), seen[0]
-    start = time.monotonic()
-    threads = [Disturber(stage, device, kind, trials, seen) for device in DISTURBED]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    ends = {name: runs.end(name, 120) for name in trials.runs}
-    lost = [(name, end and end[1]["failure"]) for name, end in ends.items()
-            if end is None or not end[1]["succeeded"]]
-    return {"trials": trials.found, "runs": len(ends), "lost": lost, "problems": trials.problems,
-            "seconds": time.monotonic() - start,
-            "redriven": sum(bool(end) and end[1]["redrive"] > 1 for end in ends.values())}
-
-
-DISTURBED = {f"echo{i}": SPEC for i in range(AT_ONCE)}
-DEVICES = {**DISTURBED, GROUND: SPEC}
-
-
-def run(stage):
-    stage.devices(DEVICES)
-    seen = Runs(stage.api), Leaders(stage.api), Leases(stage.api)
-    used = machine.processor_seconds()
-    result = {"kill": campaign(stage, "kill", KILLS, seen)}
-    result["processorSeconds"] = machine.used_since(used)
-    result["delete"] = campaign(stage, "delete", DELETIONS, seen)
-    for one in seen:
-        one.close()
-    stage.remove(DEVICES)
-    return result
-
-
 def of(found, which):
     return [trial[which] for trial in found["trials"] if trial[which] is not None]
 
 
-def measures(found):
-    kill, delete = found["kill"], found["delete"]
-    return [
-        measure("leaders_killed", len(kill["trials"]), "", KILLS, at_most=False),
-        measure("next_step_after_kill_p99", percentile(of(kill, "seconds"), 0.99), "s", 7),
-        measure("next_step_of_run_under_way_after_kill_p99",
-                percentile(of(kill, "underWaySeconds"), 0.99), "s", 7),
-        measure("runs_lost_by_kills", len(kill["lost"]), "", 0),
-        measure("leaders_pods_deleted", len(delete["trials"]), "", DELETIONS, at_most=False),
-        measure("next_step_after_deletion_max", max(of(delete, "seconds")), "s", 1.5),
-        measure("runs_lost_by_deletions", len(delete["lost"]), "", 0)]
+def campaign(stage, kind, devices, count):
+    """Disturbs all of these at the same time, `count` times together."""
+    specs = {**{device: SPEC for device in devices}, GROUND: SPEC}
+    stage.devices(specs)
+    seen = Runs(stage.api), Leaders(stage.api), Leases(stage.api)
+    trials, runs, start = Trials(count), seen[0], time.monotonic()
+    threads = [Disturber(stage, device, kind, trials, seen) for device in devices]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    taken = time.monotonic() - start
+    ends = {name: runs.end(name, 120) for name in trials.runs}
+    for one in seen:
+        one.close()
+    stage.remove(specs)
+    return {"trials": trials.found, "problems": trials.problems, "seconds": taken,
+            "runs": len(ends), "lost": [
+                (name, end and end[1]["failure"]) for name, end in ends.items()
+                if end is None or not end[1]["succeeded"]],
+            "redriven": sum(bool(end) and end[1]["redrive"] > 1 for end in ends.values())}
 
 
 ROWS = [("freeSeconds", "the Lease is given back"), ("epochSeconds", "another leads"),
@@ -249,43 +234,11 @@ ROWS = [("freeSeconds", "the Lease is given back"), ("epochSeconds", "another le
         ("longestProbeSeconds", "longest that a new run took")]
 
 
-def page(found):
-    lease = "/".join(str(seconds) for seconds in LEASE.values())
-    yield (f"{AT_ONCE} DeviceClusters of three replicas, Leases of {lease} s, each with a run "
-           f"of {NAPS} steps of {NAP} ms under way, on it and on a DeviceCluster that nobody "
-           "disturbs by turns. Each is disturbed again as soon as two of its replicas are "
-           f"ready, one of them leads, and at least {ENOUGH} steps of the run under way are "
-           "missing in its record. All times are from just before the signal, or the DELETE, "
-           "was sent.")
+def table_of(found):
+    yield (f"{len(found['trials'])} times in {found['seconds']:.0f} s, among {found['runs']} runs; "
+           f"{len(found['lost'])} lost, {found['redriven']} driven again.")
+    for problem in found["problems"] + found["lost"][:5]:
+        yield f"* {problem}"
     yield ""
-    yield ("*Another leads*: a watch shows the raised `leaderEpoch`. *A new run's step "
-           "executed*: after the disturbance runs of one step are made, one after the other, "
-           "until one has ended under the new leader; it counts when a watch shows its "
-           "`Succeeded=True`, so making it, driving it and writing its record count as well. "
-           "*The run under way goes on*: a replica says in its metrics that it has executed a "
-           f"step of that run; they are looked at five times a second from {QUIET} s after the "
-           "kill on, when what was handed on before has been executed. *Its record does*: a "
-           "watch shows one with another step after another leads; it is written at most once "
-           "a second.")
-    for kind, title in (("kill", "`kill -9` of the leading daemon"),
-                        ("delete", "the leader's pod is deleted")):
-        one = found[kind]
-        yield ""
-        yield f"### {title}"
-        yield ""
-        yield (f"{len(one['trials'])} times in {one['seconds']:.0f} s, among {one['runs']} runs; "
-               f"{len(one['lost'])} lost, {one['redriven']} driven again.")
-        for problem in one["problems"] + one["lost"][:5]:
-            yield f"* {problem}"
-        yield ""
-        yield from table(["seconds until", *SPREAD[1:]],
-                         [[name, *spread(of(one, key), 2)] for key, name in ROWS if of(one, key)])
-        yield ""
-        yield "A new run's step executed, by seconds:"
-        yield ""
-        yield from histogram(of(one, "seconds"), 0.25 if kind == "kill" else 0.1, 2)
-        yield ""
-        if of(one, "underWaySeconds"):
-            yield "The run under way goes on, by seconds:"
-            yield ""
-            yield from histogram(of(one, "underWaySeconds"), 0.25, 2)
+    yield from table(["seconds until", *SPREAD[1:]],
+                     [[name, *spread(of(found, key), 2)] for key, name in ROWS if of(found, key)])
