@@ -70,8 +70,6 @@ void RunCore::Impl::RecordPending(Event& event) {
         Add(event, result);
         added = true;
         urgent = urgent || IsUrgent(*result);
-        // A failure may have replaced the whole graph.
-        if (record_.phase == RunPhase::kFailing && pending_.empty()) break;
         continue;
       }
       const bool refused = verdict == Verdict::kRefuse;
@@ -257,7 +255,6 @@ void RunCore::Impl::Pulled(Event& event, const StepPath& path, absl::StatusOr<Va
       // make the value again even less.
       Fail(event, {"MemoryExhausted", absl::StrCat("fractosctl cannot keep the value of step ",
                                                    path, ": ", value.status().message())});
-      Flush(event);
       return;
     }
     if (recorded != record_.steps.end()) unreadable_.insert(recorded->second->value.object);
@@ -267,7 +264,6 @@ void RunCore::Impl::Pulled(Event& event, const StepPath& path, absl::StatusOr<Va
     } else {
       Suspect(event);
     }
-    Flush(event);
     return;
   }
   // What asked for it may have been un-recorded since, and another result of the step have come.

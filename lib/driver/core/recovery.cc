@@ -72,8 +72,6 @@ void RunCore::Impl::CheckAnswers(Event& event, bool time_is_up) {
     }
   }
   if (recovery_ == Recovery::kSettling) {
-    recovery_ = Recovery::kNone;
-    recovery_due_ = Time::max();
     drive_from_.clear();
     for (const auto& [path, result] : record_.steps) drive_from_.insert(path);
     // A result that is about to be reported, and whose hand-overs were passed and are lost since.
@@ -82,9 +80,7 @@ void RunCore::Impl::CheckAnswers(Event& event, bool time_is_up) {
         if (!attempt.executing) drive_from_.insert(attempt.step);
       }
     }
-    resuming_ = false;
-    Drive(event);
-    if (std::exchange(suspected_, false)) Suspect(event);
+    Recovered(event);
     return;
   }
   // Refinements are what the graph is made of: their bytes are needed before anything is judged.
@@ -102,15 +98,19 @@ void RunCore::Impl::CheckAnswers(Event& event, bool time_is_up) {
     return;
   }
   if (lost.empty() && !force_ && EverythingIsHeld()) {
-    recovery_ = Recovery::kNone;
-    recovery_due_ = Time::max();
-    resuming_ = false;
-    Drive(event);
-    if (std::exchange(suspected_, false)) Suspect(event);
+    Recovered(event);
     return;
   }
   Unrecord(lost);
   Raise(event);
+}
+
+void RunCore::Impl::Recovered(Event& event) {
+  recovery_ = Recovery::kNone;
+  recovery_due_ = Time::max();
+  resuming_ = false;
+  Drive(event);
+  if (std::exchange(suspected_, false)) Suspect(event);
 }
 
 bool RunCore::Impl::IsReadable(const StepResult& result) const {
@@ -246,12 +246,11 @@ void RunCore::Impl::Unrecord(const std::set<StepPath>& lost) {
     changed = false;
     for (auto entry = record_.steps.begin(); entry != record_.steps.end();) {
       const StepPath& path = entry->first;
-      const size_t at = path.find('@');
       const bool orphan =
-          at != StepPath::npos &&
-          std::none_of(record_.steps.begin(), record_.steps.end(), [&path, at](const auto& other) {
+          absl::StrContains(path, '@') &&
+          std::none_of(record_.steps.begin(), record_.steps.end(), [&path](const auto& other) {
             return other.second->state == ResultState::kRefined &&
-                   absl::EndsWith(path, other.second->id.ToHex()) && at > 0;
+                   absl::EndsWith(path, other.second->id.ToHex());
           });
       if (!orphan && !StandsOnNothing(path)) {
         ++entry;
@@ -286,7 +285,6 @@ void RunCore::Impl::Raise(Event& event) {
   ++record_.redrive;
   sent_.clear();
   released_.clear();
-  holdings_.clear();
   holds_.EraseIf(record_.run, [](const Hold&) { return true; });
   if (!BuildGraph(event)) return;
   Write(event);

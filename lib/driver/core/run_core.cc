@@ -118,12 +118,10 @@ void RunCore::Impl::Cancel(Event& event) {
   if (finished_ || ending_) return;
   record_.failure = {reason::kCancelled, "the run was cancelled"};
   Finish(event, RunPhase::kCancelled);
-  Flush(event);
 }
 
 std::optional<Time> RunCore::Impl::NextTick() const {
-  if (finished_) return std::nullopt;
-  if (ending_) return write_due_ == Time::max() ? std::nullopt : std::optional<Time>(write_due_);
+  if (finished_ || ending_) return std::nullopt;
   return std::min({deadline_, write_due_, recovery_due_, heard_ + kSilence,
                    holds_.NextTick().value_or(Time::max())});
 }
@@ -137,7 +135,6 @@ void RunCore::Impl::Tick(Event& event) {
   if (event.now >= write_due_) Write(event);
   if (!ending_) {
     if (event.now >= recovery_due_) {
-      recovery_due_ = Time::max();
       if (recovery_ == Recovery::kWaiting) {
         Probe(event);
       } else {
@@ -231,9 +228,7 @@ void RunCore::Impl::Finish(Event& event, RunPhase phase) {
     if (result != nullptr) record_.outputs[sink] = result->path;
   }
   ending_ = true;
-  recovery_due_ = Time::max();
   executing_.clear();
-  holds_.EraseIf(record_.run, [](const Hold&) { return true; });
   Write(event);
 }
 
@@ -253,12 +248,7 @@ void RunCore::Impl::StartErrorContinuation(Event& event) {
   ++record_.redrive;
   recovery_ = Recovery::kNone;
   recovery_due_ = Time::max();
-  pending_.clear();
-  reporters_.clear();
   executing_.clear();
-  sent_.clear();
-  drive_from_.clear();
-  holdings_.clear();
   holds_.EraseIf(record_.run, [](const Hold&) { return true; });
   if (!BuildGraph(event)) return;
   Write(event);

@@ -109,6 +109,7 @@ class RunCore::Impl {
   void On(Event& event, const Incarnation& from, const Holding& message);
   void On(Event& event, const Incarnation& from, const FetchRedrive& message);
   void CheckAnswers(Event& event, bool time_is_up);
+  void Recovered(Event& event);  // nobody's answer is waited for any more
   bool IsReadable(const StepResult& result) const;
   bool IsGone(const Value& value) const;
   std::set<StepPath> LostResults() const;

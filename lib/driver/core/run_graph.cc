@@ -24,7 +24,6 @@ absl::StatusOr<RunGraph> RunGraph::Grow(const std::vector<StepPtr>& steps,
                                         const RecordedSteps& recorded) {
   RunGraph graph;
   graph.steps_ = steps;
-  graph.context_ = context;
   const auto learn = [&graph](const StepPtr& step) {
     graph.by_path_[step->path] = step;
     graph.by_alias_[step->alias()].push_back(step);

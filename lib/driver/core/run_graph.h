@@ -54,7 +54,6 @@ class RunGraph {
   void Collect(const Step& step, const RecordedSteps& recorded, std::vector<ResultPtr>* out) const;
 
   std::vector<StepPtr> steps_;
-  std::vector<StepPtr> context_;
   std::map<StepPath, StepPtr> by_path_;
   std::map<StepPath, StepPath> parent_;                // of refined steps
   std::map<StepPath, std::vector<StepPtr>> by_alias_;  // those that may stand for a path
