@@ -41,6 +41,7 @@ class RunCoreTest : public ::testing::Test {
     }
     RunCore::Options options;
     options.self = kDriver;
+    options.traceparent = traceparent_;
     core_ = std::make_unique<RunCore>(options, plan_, record_, std::move(views));
     Begin();
     core_->Start(now_, &actions_);
@@ -64,6 +65,10 @@ class RunCoreTest : public ::testing::Test {
   void Written(const absl::Status& status = absl::OkStatus()) {
     Begin();
     core_->Written(now_, status, &actions_);
+  }
+  void Pulled(const StepPath& step, absl::StatusOr<Value> value) {
+    Begin();
+    core_->Pulled(now_, step, std::move(value), &actions_);
   }
   void Receive(const Incarnation& from, Message message) {
     Begin();
@@ -139,6 +144,25 @@ class RunCoreTest : public ::testing::Test {
     }
     return false;
   }
+  HandOver SentTo(const StepPath& step) const {
+    for (const HandOver& message : Sent<HandOver>()) {
+      if (message.step().path == step) return message;
+    }
+    ADD_FAILURE() << "nothing was handed over to " << step;
+    auto continuation = std::make_shared<Continuation>();
+    continuation->steps = {NewStep(step)};
+    HandOver none;
+    none.continuation = std::move(continuation);
+    return none;
+  }
+  // The objects that `to` was told to release.
+  std::vector<ObjectId> ReleasedAt(const Incarnation& to) const {
+    std::vector<ObjectId> released;
+    for (const Recorded& answer : Sent<Recorded>(to.address)) {
+      released.insert(released.end(), answer.release.begin(), answer.release.end());
+    }
+    return released;
+  }
   RunRecord TheWrite() const {
     const std::vector<WriteRecord> writes = All<WriteRecord>();
     EXPECT_EQ(writes.size(), 1u);
@@ -154,6 +178,7 @@ class RunCoreTest : public ::testing::Test {
   Time now_ = Time(std::chrono::hours(1));
   Plan plan_;
   RunRecord record_;
+  std::string traceparent_;
   std::unique_ptr<RunCore> core_;
   DriverActions actions_;
 };
