@@ -248,6 +248,7 @@ void RunCore::Impl::StartErrorContinuation(Event& event) {
   ++record_.redrive;
   recovery_ = Recovery::kNone;
   recovery_due_ = Time::max();
+  resuming_ = false;  // what the last driver left is stopped, whatever it was
   executing_.clear();
   holds_.EraseIf(record_.run, [](const Hold&) { return true; });
   if (!BuildGraph(event)) return;
