@@ -40,6 +40,75 @@ TEST_F(DrivingTest, AStepThatWaitsForTheRecordIsHandedOverOnceItsPredecessorsAre
   EXPECT_TRUE(All<PullValue>().empty());
 }
 
+// promise: H-32
+TEST_F(DrivingTest, AStepThatWaitsForTheRecordWaitsForAllOfItsPredecessors) {
+  std::shared_ptr<Step> put = NewStep("put", {"read", "other"}, "default/b");
+  put->waits_for_record = true;
+  plan_.steps = {NewStep("read"), NewStep("other"), put};
+  Run();
+  ReportFrom(kA, {GivenLarge("read", "many bytes", {})});
+  Written();
+  EXPECT_FALSE(HandsOverTo("put"));
+}
+
+// What travels with it: "the steps still to do and what doing them takes".
+TEST_F(DrivingTest, AHandOverSaysAllThatDoingItTakes) {
+  OperationSignature multiply;
+  multiply.cluster = "default/c";
+  multiply.operation = "multiply";
+  plan_.signatures = {multiply};
+  plan_.clusters.push_back("default/c");
+  plan_.steps.push_back(NewStep("print", {"classify"}));
+  Run();
+  Advance(Duration::zero());
+  const HandOver plain = SentTo("read");
+  EXPECT_EQ(plain.sender, kDriver);
+  EXPECT_EQ(plain.edge, "");
+  EXPECT_EQ(plain.continuation->mode, Mode::kDistributed);
+  EXPECT_EQ(plain.continuation->traceparent, "");
+  EXPECT_TRUE(plain.continuation->signatures.empty());
+  ASSERT_EQ(plain.continuation->clusters.size(), 2u);
+  EXPECT_EQ(plain.continuation->clusters[0].cluster, "default/a");
+  EXPECT_EQ(plain.continuation->clusters[1].cluster, "default/b");
+
+  std::shared_ptr<Step> power = NewStep("classify", {"read"}, "default/b");
+  power->refines_to = {multiply.Key()};
+  plan_.steps = {NewStep("read"), power, NewStep("write", {"classify"})};
+  plan_.mode = Mode::kCentralized;
+  traceparent_ = "00-1-2-01";
+  Run();
+  Advance(Duration::zero());
+  const HandOver refining = SentTo("read");
+  EXPECT_EQ(refining.continuation->mode, Mode::kCentralized);
+  EXPECT_EQ(refining.continuation->traceparent, "00-1-2-01");
+  EXPECT_EQ(refining.continuation->signatures, plan_.signatures);
+  EXPECT_EQ(refining.continuation->clusters.size(), 3u);
+}
+
+TEST_F(DrivingTest, AHandOverFromTheRecordNamesItsEdgeAndWhatItStandsOn) {
+  plan_.mode = Mode::kCentralized;
+  Run();
+  const ResultPtr read = GivenLarge("read", "many bytes", {});
+  ReportFrom(kA, {read});
+  Pulled("read", LargeValue("many bytes", kDriver));
+  EXPECT_EQ(SentTo("classify").edge, "read");
+  EXPECT_TRUE(SentTo("classify").ancestors.empty());
+  ReportFrom(kB, {GivenFailure("classify", {read})});
+  EXPECT_EQ(SentTo("write").edge, "classify");
+  ASSERT_EQ(SentTo("write").ancestors.size(), 1u);
+  EXPECT_EQ(SentTo("write").ancestors[0]->id, read->id);
+}
+
+// promise: H-09
+TEST_F(DrivingTest, TheDriverForgetsItsHoldOnceTheStepStandsInTheRecord) {
+  plan_.steps.push_back(NewStep("other"));
+  Run();
+  ReportFrom(kA, {Given("read", "cat", {})});
+  Advance(kHoldResend);
+  EXPECT_FALSE(HandsOverTo("read"));
+  EXPECT_TRUE(HandsOverTo("other"));
+}
+
 // promise: H-07, H-08
 TEST_F(DrivingTest, TheDriverHoldsLikeEverybodyElse) {
   Run();
@@ -84,7 +153,7 @@ TEST_F(DrivingTest, InCentralizedModeEveryResultGoesThroughTheDriver) {
   ASSERT_TRUE(HandsOverTo("classify"));
   EXPECT_EQ(Sent<HandOver>()[0].result->value.owner, kDriver);
   EXPECT_EQ(Sent<HandOver>()[0].result->id, read->id) << "it is the same result";
-  EXPECT_EQ(core_->transfer().bytes, read->value.size) << "the detour is counted";
+  EXPECT_EQ(core_->transfer(), (Transfer{1, 1, read->value.size})) << "the detour is counted";
 }
 
 TEST_F(DrivingTest, AValueForWhichTheDriverHasNoRoomFailsTheRun) {

@@ -22,6 +22,7 @@ RunRecord SampleRecord() {
   record.end_us = 5;
   record.failure = {"DivisionByZero", "1 / 0"};
   record.failed_step = "divide";
+  record.outputs = {{"show", "show"}, {"power", "power/0@00ff"}};
 
   auto succeeded = std::make_shared<StepResult>();
   succeeded->path = "read";
@@ -66,6 +67,7 @@ TEST(RecordTest, DecodesWhatItEncodes) {
   EXPECT_EQ(read->end_us, record.end_us);
   EXPECT_EQ(read->failure, record.failure);
   EXPECT_EQ(read->failed_step, record.failed_step);
+  EXPECT_EQ(read->outputs, record.outputs);
   ASSERT_EQ(read->steps.size(), record.steps.size());
   for (const auto& [path, result] : record.steps) {
     ASSERT_TRUE(read->steps.contains(path)) << path;
@@ -117,6 +119,25 @@ TEST(RecordTest, RefusesTimesThatAreNone) {
     EXPECT_EQ(DecodeRecord(EncodeRecord(record)).status().code(),
               absl::StatusCode::kInvalidArgument);
   }
+}
+
+// promise: R-10
+TEST(RecordTest, ReadsTimesThatAreSome) {
+  RunRecord record = SampleRecord();
+  for (const int64_t time : {int64_t{0}, int64_t{1}, int64_t{1} << 60}) {
+    record.end_us = time;
+    const absl::StatusOr<RunRecord> read = DecodeRecord(EncodeRecord(record));
+    ASSERT_TRUE(read.ok()) << read.status();
+    EXPECT_EQ(read->end_us, time);
+  }
+  record.end_us = (int64_t{1} << 60) + 1;
+  EXPECT_FALSE(DecodeRecord(EncodeRecord(record)).ok()) << "two of them could not be subtracted";
+}
+
+TEST(RecordTest, EveryPhaseHasAName) {
+  EXPECT_EQ(RunPhaseName(RunPhase::kPending), "Pending");
+  EXPECT_EQ(RunPhaseName(RunPhase::kCancelled), "Cancelled");
+  EXPECT_EQ(RunPhaseName(static_cast<RunPhase>(99)), "Unknown");
 }
 
 TEST(RecordTest, OnlyTheLastThreePhasesAreTheEnd) {

@@ -32,6 +32,54 @@ TEST_F(RecordingTest, RecordedFollowsTheAcknowledgedWrite) {
   EXPECT_EQ(Sent<Recorded>(kB.address).size(), 1u) << "what is durable is answered at once";
 }
 
+// promise: R-04
+TEST_F(RecordingTest, WhoExecutedItIsToldAndWhoExecutedWhatItStandsOn) {
+  Run();
+  const ResultPtr read = Given("read", "cat", {});
+  ReportFrom(kB, {read});
+  LetWrite();
+  Written();
+  ASSERT_EQ(Sent<Recorded>(kA.address).size(), 1u) << "its executor, who did not report it";
+  EXPECT_THAT(Sent<Recorded>(kA.address)[0].steps, ElementsAre(PinnedResult{"read", read->id}));
+  const ResultPtr classify = Given("classify", "a cat", {read});
+  ReportFrom(kB, {classify});
+  LetWrite();
+  Written();
+  for (const Address& to : {kA.address, kB.address}) {
+    ASSERT_EQ(Sent<Recorded>(to).size(), 1u) << to.ToString();
+    EXPECT_EQ(Sent<Recorded>(to)[0].run, kRun);
+    EXPECT_EQ(Sent<Recorded>(to)[0].redrive, 1u);
+    EXPECT_THAT(Sent<Recorded>(to)[0].steps, ElementsAre(PinnedResult{"classify", classify->id}));
+  }
+  ReportFrom(kB, {classify});
+  EXPECT_THAT(Sent<Recorded>().at(0).steps, ElementsAre(PinnedResult{"classify", classify->id}));
+}
+
+TEST_F(RecordingTest, ProgressThatNothingWaitsForIsWrittenWithinASecond) {
+  Run();
+  ReportFrom(kA, {Given("read", "cat", {})});
+  EXPECT_THAT(All<WriteRecord>(), ::testing::IsEmpty());
+  Advance(std::chrono::milliseconds(999));
+  EXPECT_THAT(All<WriteRecord>(), ::testing::IsEmpty());
+  Advance(std::chrono::milliseconds(1));
+  EXPECT_EQ(TheWrite().steps.size(), 1u);
+}
+
+// What grew from a refinement that may yet be recorded waits for it; from a step that the graph has
+// not, it never will be.
+// promise: R-02, G-20
+TEST_F(RecordingTest, WhatGrewFromWhatIsNotRecordedWaitsOrIsRefused) {
+  Run();
+  const auto grown = [](const StepPath& root) {
+    return NewResult(kRun, *NewStep(RefinedPath(root, 0, NamedId<ResultId>("r"))), {},
+                     InlineValue("7", kA));
+  };
+  ReportFrom(kA, {grown("read")});
+  EXPECT_THAT(Sent<Recorded>(), ::testing::IsEmpty());
+  ReportFrom(kA, {grown("stranger")});
+  EXPECT_EQ(Sent<Recorded>().at(0).refused.size(), 1u);
+}
+
 // A Report carries its results' ancestors and so records them too: several steps in one write.
 // promise: R-03
 TEST_F(RecordingTest, OneReportRecordsItsAncestorsInOneWrite) {
@@ -140,6 +188,70 @@ TEST_F(RecordingTest, AValueIsReleasedOnceAllItsConsumersAreDurable) {
   EXPECT_THAT(released, ElementsAre(read->value.object));
 }
 
+// promise: M-10
+TEST_F(RecordingTest, AValueIsReleasedOnceAndNotMissed) {
+  plan_.steps.push_back(NewStep("print", {"classify"}));
+  Run();
+  const ResultPtr read = GivenLarge("read", "many bytes", {});
+  const ResultPtr classify = GivenLarge("classify", "a cat", {read});
+  ReportFrom(kB, {read, classify});
+  LetWrite();
+  Written();
+  EXPECT_THAT(ReleasedAt(kA), ElementsAre(read->value.object));
+  EXPECT_THAT(ReleasedAt(kB), ::testing::IsEmpty());
+  ReportFrom(kA, {Given("write", "done", {classify})});
+  LetWrite();
+  Written();
+  EXPECT_THAT(ReleasedAt(kA), ::testing::IsEmpty()) << "neither again nor before print";
+  EXPECT_THAT(ReleasedAt(kB), ::testing::IsEmpty());
+  Receive(kB, Report{kRun, 1, {}, {read->value.object}, {}});
+  EXPECT_THAT(Sent<Query>(), ::testing::IsEmpty()) << "by work that the record has overtaken";
+}
+
+// promise: M-10
+TEST_F(RecordingTest, NoDaemonIsToldToReleaseWhatADriverHas) {
+  for (const Incarnation& owner : {kDriver, Incarnation{Address::Driver("before"), BootId()}}) {
+    Run();
+    auto read = std::make_shared<StepResult>(*GivenLarge("read", "many bytes", {}));
+    read->value.owner = owner;
+    ReportFrom(kB, {read, GivenLarge("classify", "a cat", {read})});
+    LetWrite();
+    Written();
+    for (const Recorded& answer : Sent<Recorded>()) EXPECT_TRUE(answer.release.empty());
+  }
+}
+
+// promise: M-10, G-21
+TEST_F(RecordingTest, WhatARefinementMayHaveTakenOverIsNotReleased) {
+  OperationSignature multiply;
+  multiply.cluster = "default/a";
+  multiply.operation = "multiply";
+  plan_.signatures = {multiply};
+  std::shared_ptr<Step> power = NewStep("classify", {"read"}, "default/b");
+  power->refines_to = {multiply.Key()};
+  plan_.steps[1] = power;
+  Run();
+  const ResultPtr read = GivenLarge("read", "many bytes", {});
+  RefinedStep step;
+  step.cluster = "default/a";
+  step.operation = "multiply";
+  ReportFrom(kB,
+             {read, Given("classify", EncodeRefinement({step}), {read}, ResultState::kRefined)});
+  LetWrite();
+  Written();
+  EXPECT_THAT(ReleasedAt(kA), ::testing::IsEmpty());
+}
+
+// promise: M-10
+TEST_F(RecordingTest, AnOutputIsNotReleasedBeforeTheEnd) {
+  plan_.steps = {NewStep("read"), NewStep("other")};
+  Run();
+  ReportFrom(kA, {GivenLarge("read", "many bytes", {})});
+  LetWrite();
+  Written();
+  EXPECT_THAT(ReleasedAt(kA), ::testing::IsEmpty());
+}
+
 // promise: M-10, G-11
 TEST_F(RecordingTest, NothingIsReleasedThatAnErrorContinuationMayNeed) {
   plan_.on_failure = {NewStep("mend")};
@@ -162,6 +274,25 @@ TEST_F(RecordingTest, TransfersAreCountedBesideWhatTheDetourWouldHaveMoved) {
   EXPECT_EQ(core_->transfer(), (Transfer{2, 3, 1000}));
   // read's result to the driver and on to classify, classify's to the driver.
   EXPECT_EQ(core_->centralized_bytes(), 1000u + 1000u + 3u);
+  LetWrite();
+  EXPECT_EQ(TheWrite().transfer, (Transfer{2, 3, 1000}));
+  EXPECT_EQ(TheWrite().centralized_bytes, 2003u);
+}
+
+// promise: R-18
+TEST_F(RecordingTest, TheDetourMovesNeitherWhatIsPassedNorWhatASkippedStepWouldHaveRead) {
+  std::shared_ptr<Step> classify = NewStep("classify", {"read"}, "default/b");
+  classify->inputs[0].passed = true;
+  plan_.steps = {NewStep("read"), classify, NewStep("write", {"read"}), NewStep("last")};
+  Run();
+  const ResultPtr read = GivenLarge("read", std::string(1000, 'x'), {});
+  auto passed = std::make_shared<StepResult>(*GivenLarge("classify", "", {read}));
+  passed->value = read->value;
+  auto skipped = std::make_shared<StepResult>(*GivenFailure("write", {read}));
+  skipped->state = ResultState::kSkipped;
+  skipped->value.owner = kB;
+  ReportFrom(kB, {read, passed, skipped});
+  EXPECT_EQ(core_->centralized_bytes(), 1000u);
 }
 
 }  // namespace

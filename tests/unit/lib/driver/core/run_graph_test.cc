@@ -114,6 +114,61 @@ TEST_F(RunGraphTest, ARefinementWhoseBytesAreMissingDoesNotGrowIt) {
   EXPECT_EQ(Grow().steps().size(), 3u);
 }
 
+// A predecessor's refinement has yet to be fetched; until then this one cannot grow either.
+TEST_F(RunGraphTest, NorDoesOneWhoseInputsAreMissing) {
+  std::shared_ptr<Step> base = NewStep("base");
+  base->refines_to = steps_[1]->refines_to;
+  steps_[0] = base;
+  auto bare = std::make_shared<StepResult>(
+      *NewResult(kRun, *base, {}, InlineValue("[]"), ResultState::kRefined));
+  bare->value.inline_bytes = nullptr;
+  Record(bare);
+  Record(refined_);
+  EXPECT_EQ(Grow().steps().size(), 3u);
+}
+
+// promise: G-21
+TEST_F(RunGraphTest, ARefinedStepMayRefineAndHandOnWhatItTookOver) {
+  OperationSignature again = signatures_[0];
+  again.operation = "power";
+  again.refines_to = {signatures_[0].Key()};
+  signatures_.push_back(again);
+  std::shared_ptr<Step> power = NewStep("power", {"base"});
+  power->refines_to = {again.Key()};
+  steps_[1] = power;
+  Refinement outer(1), inner(1);
+  outer[0].cluster = inner[0].cluster = ".";
+  outer[0].operation = "power";
+  outer[0].inputs = {{"taken", -1, "base"}};
+  inner[0].operation = "multiply";
+  inner[0].inputs = {{"over", -1, "taken"}};
+  const ResultPtr first =
+      NewResult(kRun, *power, {base_}, InlineValue(EncodeRefinement(outer)), ResultState::kRefined);
+  std::shared_ptr<Step> nested = NewStep(RefinedPath("power", 0, first->id));
+  const ResultPtr second = NewResult(kRun, *nested, {first}, InlineValue(EncodeRefinement(inner)),
+                                     ResultState::kRefined);
+  Record(base_);
+  Record(first);
+  Record(second);
+  const RunGraph graph = Grow();
+  ASSERT_EQ(graph.steps().size(), 5u);
+  const Step& last = *graph.steps()[3];
+  EXPECT_EQ(last.alias(), "power");
+  ASSERT_EQ(last.bound.size(), 1u);
+  EXPECT_EQ(last.bound[0].value, base_->value);
+}
+
+TEST_F(RunGraphTest, AncestorsAreNamedOnce) {
+  steps_ = {NewStep("base"), NewStep("left", {"base"}), NewStep("right", {"base", "left"}),
+            NewStep("join", {"left", "right"})};
+  const ResultPtr left = NewResult(kRun, *steps_[1], {base_}, InlineValue("l"));
+  const ResultPtr right = NewResult(kRun, *steps_[2], {base_, left}, InlineValue("r"));
+  Record(base_);
+  Record(left);
+  Record(right);
+  EXPECT_THAT(Grow().Ancestors(*steps_[3], recorded_), ElementsAre(base_, left, right));
+}
+
 TEST_F(RunGraphTest, ContextIsKnownButNotToBeDone) {
   const StepPtr mend = NewStep("mend", {"base"});
   Record(base_);
