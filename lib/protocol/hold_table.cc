@@ -66,7 +66,6 @@ void HoldTable::Resend(Time now, Hold& hold) { Schedule(hold.hand_over.key(), ho
 void HoldTable::OnLost(Time now, const Address& peer) {
   for (auto& [key, hold] : holds_) {
     if (hold.last_target != peer && !(hold.accepted && hold.receiver.address == peer)) continue;
-    hold.accepted = false;
     Retry(now, key, Duration::zero());
   }
 }

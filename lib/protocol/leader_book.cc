@@ -12,7 +12,7 @@ bool LeaderBook::Learn(const ClusterView& view) {
   ClusterView& known = entry->second;
   const bool moved = is_new || known.endpoints != view.endpoints;
   known.endpoints = view.endpoints;
-  if (is_new && known.epoch > kMaxEpoch) known.epoch = 0;
+  if (is_new) known.epoch = 0;  // unless it is believed now
   if (view.epoch > known.epoch && view.epoch <= kMaxEpoch) {
     known.epoch = view.epoch;
     known.leader = view.leader;

@@ -80,6 +80,20 @@ TEST(StepsFromTest, WhatFollowsARefiningStepFollowsWhatStandsForIt) {
               ElementsAre("power/1@x", "print"));
 }
 
+// A refining step is followed by its refined steps under its own path as well.
+// promise: G-20, G-21
+TEST(StepsFromTest, WhatARefinedStepRefinedIntoFollowsItUnderItsOwnPath) {
+  std::shared_ptr<Step> nested = NewStep("power/1@x", {"power/0@x"});
+  nested->stands_for = "power";
+  std::shared_ptr<Step> deeper = NewStep("power/0@y");
+  deeper->after = {"power/1@x"};
+  const StepPtr first = NewStep("power/0@x");
+  const std::vector<StepPtr> steps = {first, nested, deeper, NewStep("print", {"power"})};
+  EXPECT_THAT(Paths(StepsFrom(nested, steps)), ElementsAre("power/1@x", "power/0@y", "print"));
+  EXPECT_THAT(Paths(StepsFrom(first, steps)),
+              ElementsAre("power/0@x", "power/1@x", "power/0@y", "print"));
+}
+
 // promise: G-20
 TEST(ExpandRefinementTest, TheLastStepStandsForTheRefiningOne) {
   Refining refining;

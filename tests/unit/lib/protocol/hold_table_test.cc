@@ -84,6 +84,8 @@ TEST_F(HoldTableTest, SendsNothingFromTheDeadlineOn) {
   EXPECT_EQ(After(seconds(2)), 1u);
   EXPECT_EQ(After(seconds(2)), 0u);
   EXPECT_EQ(After(seconds(60)), 0u);
+  Add("another", kRun, kHoldResend);
+  EXPECT_EQ(After(kHoldResend), 0u) << "nor at it";
 }
 
 // promise: H-35
@@ -111,8 +113,19 @@ TEST_F(HoldTableTest, BacksOffFrom50MillisecondsDoublingTo250WithFullJitter) {
 
 TEST_F(HoldTableTest, WaitsAtLeastAsLongAsAskedTo) {
   const EdgeKey key = Add();
+  table_.OnAccepted(Replica(kCluster), key);
   table_.Retry(now_, key, seconds(1));
   EXPECT_EQ(table_.NextTick(), now_ + seconds(1));
+  EXPECT_FALSE(table_.Find(key)->accepted) << "it was refused";
+  table_.Retry(now_, key, seconds(5));
+  EXPECT_EQ(table_.NextTick(), now_ + seconds(5)) << "not when it would have been sent otherwise";
+}
+
+TEST_F(HoldTableTest, CountsWhatItSendsAgain) {
+  Add("one");
+  Add("two");
+  EXPECT_EQ(table_.Tick(now_, &sends_), 0u);
+  EXPECT_EQ(table_.Tick(now_ + kHoldResend, &sends_), 2u);
 }
 
 TEST_F(HoldTableTest, AcceptedStartsTheBackOffAfresh) {
@@ -133,6 +146,17 @@ TEST_F(HoldTableTest, SendsAgainToTheNextReplicaWhenTheLinkBreaks) {
   EXPECT_EQ(sends_[0].to, (Address{kCluster, 1}));
 }
 
+// promise: H-12
+TEST_F(HoldTableTest, ALinkThatBreaksMattersToWhatWasSentOverItAndToWhatWasAcceptedThere) {
+  const EdgeKey key = Add();
+  table_.OnLost(now_, {kCluster, 0});
+  EXPECT_EQ(After(milliseconds(50)), 1u) << "whether it arrived is not known";
+  table_.OnAccepted(Replica(kCluster, 1), key);
+  table_.OnLost(now_, {kCluster, 1});
+  EXPECT_FALSE(table_.Find(key)->accepted);
+  EXPECT_EQ(After(milliseconds(250)), 1u) << "by whom a follower had passed it on to";
+}
+
 TEST_F(HoldTableTest, ALinkToSomebodyElseBreaksAndNothingIsSent) {
   const EdgeKey key = Add();
   table_.OnAccepted(Replica(kCluster, 0), key);
@@ -146,8 +170,19 @@ TEST_F(HoldTableTest, SendsAgainAtOnceToANewLeader) {
   table_.OnAccepted(Replica(kCluster, 0), key);
   ASSERT_TRUE(book_.SawLeader({kCluster, 2}, 2));
   table_.OnPeer(now_, Replica(kCluster, 2), /*new_leader=*/true);
+  EXPECT_FALSE(table_.Find(key)->accepted);
   EXPECT_EQ(After(Duration::zero()), 1u);
   EXPECT_EQ(sends_[0].to, (Address{kCluster, 2}));
+}
+
+TEST_F(HoldTableTest, ALeaderThatHasItAndAFollowerAreSentNothing) {
+  const EdgeKey key = Add();
+  table_.OnPeer(now_, Replica(kCluster, 1), /*new_leader=*/false);
+  EXPECT_EQ(After(Duration::zero()), 0u) << "it does not lead";
+  table_.OnAccepted(Replica(kCluster, 1), key);
+  table_.OnPeer(now_, Replica(kCluster, 1), /*new_leader=*/true);
+  EXPECT_EQ(After(Duration::zero()), 0u) << "it has it already";
+  EXPECT_TRUE(table_.Find(key)->accepted);
 }
 
 // promise: H-12, T-04

@@ -60,6 +60,29 @@ TEST(LeaderBookTest, TakesALeaderAtItsWordUnlessOutdated) {
   EXPECT_TRUE(book.SawLeader(Replica(2), 5));
   EXPECT_EQ(book.LeaderOf(kCluster), Replica(2));
   EXPECT_FALSE(book.SawLeader(Replica(2), 5)) << "nothing new";
+  EXPECT_TRUE(book.SawLeader(Replica(2), 6)) << "it was elected again";
+  book.SawEpoch(kCluster, 9);
+  EXPECT_TRUE(book.SawLeader(Replica(1), 9)) << "whose message was seen before its word";
+  EXPECT_EQ(book.LeaderOf(kCluster), Replica(1));
+}
+
+// Followers may point at each other for ever; every other round asks each in turn.
+// promise: H-27
+TEST(LeaderBookTest, AsksInTurnWhenHintsLeadInACircle) {
+  LeaderBook book;
+  book.Learn(View(0, 4));
+  // Whoever is asked names the one before: so it goes round the wrong way, and every other time the
+  // right one.
+  const auto refused = [&book] {
+    const uint32_t asked = book.LeaderOf(kCluster)->replica;
+    book.SawFollower(Replica(asked), Replica((asked + 2) % 3));
+    return book.LeaderOf(kCluster)->replica;
+  };
+  std::vector<uint32_t> asked;
+  for (int i = 0; i < 9; ++i) asked.push_back(refused());
+  EXPECT_EQ(asked, (std::vector<uint32_t>{2, 1, 0, 1, 2, 0, 2, 1, 0}));
+  EXPECT_TRUE(book.SawLeader(Replica(0), 5));
+  EXPECT_EQ(refused(), 2u) << "a leader was found meanwhile, so hints are trusted again";
 }
 
 // promise: H-27
@@ -112,6 +135,9 @@ TEST(LeaderBookTest, NeverNamesAReplicaThatThereIsNot) {
   EXPECT_LT(book.LeaderOf(kCluster)->replica, 2u) << "the cluster shrank";
   EXPECT_FALSE(book.SawLeader(Replica(2), 9));
   EXPECT_LT(book.LeaderOf(kCluster)->replica, 2u);
+  book.Learn(View(2, 5));
+  book.Learn(View(2, 5, 1));
+  EXPECT_EQ(book.LeaderOf(kCluster), Replica(0)) << "to one";
   LeaderBook fresh;
   fresh.Learn(View(7, 4, 2));
   EXPECT_LT(fresh.LeaderOf(kCluster)->replica, 2u) << "the first word of a cluster";
@@ -133,6 +159,15 @@ TEST(LeaderBookTest, BelievesNoEpochThatElectionsCannotReach) {
   LeaderBook book;
   book.Learn(View(0, 4));
   EXPECT_TRUE(book.SawLeader(Replica(1), kMaxEpoch));
+  LeaderBook told, guessed, informed;
+  told.Learn(View(1, kMaxEpoch));
+  EXPECT_EQ(told.EpochOf(kCluster), kMaxEpoch);
+  guessed.Learn(View(0, 4));
+  guessed.SawEpoch(kCluster, kMaxEpoch);
+  EXPECT_EQ(guessed.EpochOf(kCluster), kMaxEpoch);
+  informed.Learn(View(0, 4));
+  informed.Learn(View(1, kMaxEpoch));
+  EXPECT_EQ(informed.EpochOf(kCluster), kMaxEpoch);
 }
 
 TEST(LeaderBookTest, HandsOnWhatIsKnownOfThoseAskedFor) {

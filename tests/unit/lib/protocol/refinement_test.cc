@@ -58,6 +58,19 @@ TEST(EncodeRefinementTest, IsTheSameForTheSameRefinementAndDiffersForAnother) {
   EXPECT_NE(EncodeRefinement(Example()), EncodeRefinement(other));
 }
 
+// Daemons of one run may be of different builds: the bytes are as they have always been.
+// promise: H-05
+TEST(EncodeRefinementTest, HasTheseBytes) {
+  Refinement refinement = Example();
+  refinement[0].arguments = R"({"text":"\u00e9 or é"})";
+  EXPECT_EQ(EncodeRefinement(refinement),
+            R"json([{"after":[],"arguments":"{\"text\":\"\\u00e9 or é\"}","cluster":".",)json"
+            R"json("inputs":[{"input":"a","own":"base"}],"operation":"multiply"},)json"
+            R"json({"after":[0],"arguments":"{\"by\":2}","cluster":"other/math",)json"
+            R"json("inputs":[{"input":"a","step":0},{"input":"b","own":"base"}],)json"
+            R"json("operation":"multiply"}])json");
+}
+
 TEST(EncodeRefinementTest, TakesTextThatIsNotUtf8) {
   Refinement refinement = {Multiply()};
   refinement[0].arguments = "\xff\xfe";
@@ -122,6 +135,12 @@ TEST(DecodeRefinementTest, BoundsStepsAndInputs) {
   EXPECT_TRUE(DecodeRefinement(EncodeRefinement(wide)).ok());
   wide[0].inputs.push_back({"a", -1, "base"});
   EXPECT_FALSE(DecodeRefinement(EncodeRefinement(wide)).ok());
+
+  Refinement late = {Multiply(), Multiply()};
+  late[1].after.assign(kMaxSteps, 0);
+  EXPECT_TRUE(DecodeRefinement(EncodeRefinement(late)).ok());
+  late[1].after.push_back(0);
+  EXPECT_FALSE(DecodeRefinement(EncodeRefinement(late)).ok());
 }
 
 // Whatever becomes of the bytes on their way, reading them answers.
