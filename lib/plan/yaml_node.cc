@@ -48,10 +48,7 @@ class Builder final : public YAML::EventHandler {
 
   std::vector<YamlNode> TakeDocuments() { return std::move(documents_); }
 
-  void OnDocumentStart(const YAML::Mark&) override {
-    anchors_.clear();
-    open_.clear();
-  }
+  void OnDocumentStart(const YAML::Mark&) override { anchors_.clear(); }
   void OnDocumentEnd() override {}
 
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override { Add(NodeAt(mark), anchor); }

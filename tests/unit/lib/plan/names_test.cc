@@ -59,6 +59,7 @@ TEST(NearestNameTest, TwoEditsAreNearAndThreeAreNot) {
 TEST(NearestNameTest, ShortNamesAllowOneEdit) {
   EXPECT_EQ(NearestName("gat", {"get"}), "get");
   EXPECT_EQ(NearestName("gxx", {"get"}), "");
+  EXPECT_EQ(NearestName("lixx", {"list"}), "list") << "that is short no longer";
   EXPECT_EQ(NearestName("putt", {"put"}), "put");
   EXPECT_EQ(NearestName("puttt", {"put"}), "put");
   EXPECT_EQ(NearestName("a", {"b"}), "");  // nothing would be left to recognize it by
