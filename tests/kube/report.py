@@ -19,10 +19,17 @@ def slope(samples):
     return 60 * sum((s[0] - mean_t) * (s[1] - mean_v) for s in samples) / (squares or 1)
 
 
-def heaps(results, warm_up):
-    """(seconds, KiB that the heap holds at rest) of the one process that all was done to."""
-    return [(r["at"], r["heapKiB"]) for r in results
-            if "heapKiB" in r and r["at"] >= warm_up and not r["what"].endswith("by exec plugin")]
+def heaps(results):
+    """(seconds, KiB that the heap holds at rest, what was done) of the one process that all was
+    done to."""
+    return [(r["at"], r["heapKiB"], r["what"]) for r in results
+            if "heapKiB" in r and not r["what"].endswith("by exec plugin")]
+
+
+def calm_heaps(results):
+    """The first and the last of them that nothing was done before."""
+    calm = [kib for _, kib, what in heaps(results) if what == "undisturbed"]
+    return (calm[0], calm[-1]) if calm else (0, 0)
 
 
 def memory_text(samples, warm_up):
@@ -71,7 +78,8 @@ def _bars(samples):
 def write(file, program, version, results, samples, warm_up):
     compared = [result for result in results if "counts" in result]
     failed = [result for result in results if not result["ok"]]
-    held = heaps(compared, warm_up)
+    held = heaps(compared)
+    calm = calm_heaps(compared)
     objects = [result.get("objects", 0) for result in compared]
     last = [r for r in compared if not r["what"].endswith("by exec plugin")][-1]
     totals = last["totals"]
@@ -108,10 +116,10 @@ def write(file, program, version, results, samples, warm_up):
         *_bars(s for i, s in enumerate(samples) if i % 60 == 0),
         "```",
         "",
-        f"What the heap holds at rest, at {len(held)} comparisons from {warm_up} s on: "
-        f"{min(h[1] for h in held)} to {max(h[1] for h in held)} KiB, slope "
-        f"{slope(held):.1f} KiB/min. RSS beyond that is what the allocator keeps of the most that "
-        "was ever in use at once.",
+        f"What the heap holds at rest: {calm[0]} KiB when nothing had been done yet, {calm[1]} KiB "
+        f"in the end. After a disturbance it is up to {max(h[1] for h in held)} KiB, with the "
+        "buffers of a watch that has begun with a list. RSS beyond that is what the allocator "
+        "keeps of the most that was ever in use at once.",
         "",
         "```",
         *_bars(held),
