@@ -121,7 +121,7 @@ def test_the_api_server_is_away_in_mid_run(world):
     name = start(world)
     world.cluster("apiserver", "kill")
     time.sleep(8)  # the outage itself, not a wait for anything
-    world.cluster("apiserver", "start")
+    world.start_api_server()
     came_through(world, name)
     world.wait("the operator is ready again", lambda: all(
         world.condition_of(pod, "Ready").get("status") == "True" for pod in world.operator_pods()))

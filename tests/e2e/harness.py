@@ -109,6 +109,7 @@ class World:
     def __init__(self, kubeconfig, own_cluster):
         self.kubeconfig = kubeconfig
         self.own_cluster = own_cluster
+        self.starts = []  # of the API server: (from, until), in seconds since 1970
         self.environment = dict(os.environ, KUBECONFIG=kubeconfig, NO_COLOR="1")
         self._kubectl = self.program("kubectl")
         self._helm = self.program("helm")
@@ -162,6 +163,11 @@ class World:
         went_well, said = run(CLUSTER, *arguments, seconds=seconds)
         expect(went_well, f"cluster {' '.join(map(str, arguments))}: {said}")
         return said
+
+    def start_api_server(self):
+        begin = time.time()
+        self.cluster("apiserver", "start")
+        self.starts.append((begin, time.time()))
 
     def need_faults(self):
         if not self.own_cluster:
