@@ -109,8 +109,8 @@ void RunCore::Impl::Recovered(Event& event) {
   recovery_ = Recovery::kNone;
   recovery_due_ = Time::max();
   resuming_ = false;
-  // Drives what is to be driven, too. What is recorded may be all there is to do, and end the run or
-  // have outputs asked for again whose bytes could not be had.
+  // Drives what is to be driven, too. What is recorded may be all there is to do, and end the run
+  // or have outputs asked for again whose bytes could not be had.
   RecordPending(event);
   if (std::exchange(suspected_, false)) Suspect(event);
 }
