@@ -97,8 +97,8 @@ def write(file, program, version, results, samples, warm_up):
         "*Equal*: a fresh list, the informer's store and what its handlers were told have the same "
         f"objects of both collections byte for byte ({min(objects)} to {max(objects)}), nothing "
         "that handlers were told contradicts what they had been told before, the worker is done "
-        "with each object, the Lease is held, and events have been written. The seconds begin when "
-        "the disturbance is over, the API server ready. *Lists* are those of the informers, by "
+        "with each object, the Lease is held, and events have been written. The seconds begin once "
+        "the API server is ready and the probe has noticed the disturbance. *Lists* are those of the informers, by "
         "watch or by list; nearly every restart takes one, for the API server then remembers "
         "nothing older than its start.",
         "",
