@@ -24,7 +24,7 @@ std::vector<Diagnostic> FaultsOf(absl::string_view text) {
 // promise: G-15
 TEST(YamlNodeTest, AnAliasStandsWhereItIsWritten) {
   std::vector<Diagnostic> faults;
-  const std::vector<YamlNode> documents = LoadYaml("a: &x 1\nb: *x\n", "f", &faults);
+  const std::vector<YamlNode> documents = LoadYaml("a:   &x 1\nb: *x\n", "f", &faults);
   ASSERT_THAT(faults, IsEmpty());
   ASSERT_THAT(documents, SizeIs(1));
   const YamlNode* b = documents[0].Find("b");
