@@ -10,7 +10,6 @@
 #include <iostream>
 #include <map>
 #include <optional>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -22,8 +21,8 @@
 #include "lib/link/link_table.h"
 #include "lib/protocol/message.h"
 #include "lib/runtime/child_process.h"
-#include "lib/runtime/event_loop.h"
 #include "tests/integration/small_api_server.h"
+#include "tests/integration/test_driver.h"
 
 namespace fractos {
 namespace {
@@ -33,73 +32,6 @@ using ::testing::IsEmpty;
 
 constexpr absl::Duration kPatience = absl::Seconds(30);
 constexpr char kCluster[] = "lab/echo";
-
-// A driver with Links, as far as these tests need one.
-class TestDriver final : public LinkObserver {
- public:
-  TestDriver()
-      : self_{Address::Driver("test"), random_.NewId<BootId>()},
-        links_(&loop_, PeerInfo{self_, 0, "", ""}, this),
-        thread_([this] { loop_.Run(); }) {}
-  ~TestDriver() override {
-    links_.Shutdown(Duration::zero(), [this] { loop_.Stop(); });
-    thread_.join();
-  }
-  void OnPeer(const PeerInfo& peer) override {
-    absl::MutexLock lock(&mutex_);
-    peers_[peer.self.address] = peer;
-  }
-  void OnPeerLost(const Address& peer) override {
-    absl::MutexLock lock(&mutex_);
-    peers_.erase(peer);
-  }
-  void OnMessages(const Incarnation&, std::vector<Message> messages) override {
-    absl::MutexLock lock(&mutex_);
-    for (Message& message : messages) received_.push_back(std::move(message));
-  }
-
-  LinkTable& links() { return links_; }
-  const Incarnation& self() const { return self_; }
-
-  // Who leads under an epoch above `epoch` and has described itself.
-  std::optional<PeerInfo> AwaitLeader(uint64_t epoch) {
-    std::optional<PeerInfo> leader;
-    absl::MutexLock lock(&mutex_);
-    auto there = [this, epoch, &leader]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
-      for (const auto& [address, peer] : peers_) {
-        if (peer.epoch > epoch && !peer.description_json.empty()) leader = peer;
-      }
-      return leader.has_value();
-    };
-    mutex_.AwaitWithTimeout(absl::Condition(&there), kPatience);
-    return leader;
-  }
-  ResultPtr AwaitResult(const RunId& run) {
-    ResultPtr found;
-    absl::MutexLock lock(&mutex_);
-    auto there = [this, &run, &found]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
-      for (const Message& message : received_) {
-        const auto* report = std::get_if<Report>(&message);
-        if (report != nullptr && report->run == run && !report->results.empty()) {
-          found = report->results.back();
-        }
-      }
-      return found != nullptr;
-    };
-    mutex_.AwaitWithTimeout(absl::Condition(&there), kPatience);
-    return found;
-  }
-
- private:
-  SystemRandom random_;
-  Incarnation self_;
-  absl::Mutex mutex_;
-  std::map<Address, PeerInfo> peers_ ABSL_GUARDED_BY(mutex_);
-  std::vector<Message> received_ ABSL_GUARDED_BY(mutex_);
-  EventLoop loop_;
-  LinkTable links_;
-  std::thread thread_;
-};
 
 class DaemonPodTest : public ::testing::Test {
  protected:
@@ -201,7 +133,7 @@ class DaemonPodTest : public ::testing::Test {
     message.sender = driver_.self();
     message.continuation = continuation;
     driver_.links().Send(to, message);
-    const ResultPtr result = driver_.AwaitResult(continuation->run);
+    const ResultPtr result = driver_.AwaitResult(continuation->run, "only");
     if (result == nullptr) return "no result";
     return result->value.IsInline() ? *result->value.inline_bytes : result->failure.message;
   }
@@ -216,7 +148,7 @@ class DaemonPodTest : public ::testing::Test {
   std::string folder_;
   absl::Mutex mutex_;
   std::map<uint32_t, std::string> exits_ ABSL_GUARDED_BY(mutex_);
-  TestDriver driver_;
+  TestDriver driver_{kPatience};
   ChildProcesses children_;  // its callbacks use the rest
 };
 
@@ -224,7 +156,7 @@ class DaemonPodTest : public ::testing::Test {
 TEST_F(DaemonPodTest, LeadsByTheLeaseAndExecutesWithTheAdaptorOfTheOtherContainer) {
   StartPod(0);
   Connect(1);
-  std::optional<PeerInfo> leader = driver_.AwaitLeader(0);
+  std::optional<PeerInfo> leader = driver_.AwaitLeader();
   ASSERT_TRUE(leader.has_value());
   EXPECT_EQ(Execute(leader->self.address, "hello"), "hello");
   EXPECT_EQ(api_.cluster()["status"]["leaderEpoch"], leader->epoch);
@@ -238,7 +170,7 @@ TEST_F(DaemonPodTest, LeadsByTheLeaseAndExecutesWithTheAdaptorOfTheOtherContaine
 TEST_F(DaemonPodTest, SigtermHandsLeadershipOverWithinASecondAndAHalf) {
   std::vector<pid_t> pids = {StartPod(0), StartPod(1)};
   Connect(2);
-  std::optional<PeerInfo> first = driver_.AwaitLeader(0);
+  std::optional<PeerInfo> first = driver_.AwaitLeader();
   ASSERT_TRUE(first.has_value());
   const uint32_t old = first->self.address.replica;
   // The other must know who leads, else it does not wait for the Lease but for its own next try.
@@ -248,7 +180,7 @@ TEST_F(DaemonPodTest, SigtermHandsLeadershipOverWithinASecondAndAHalf) {
   }
   const absl::Time asked = absl::Now();
   kill(pids[old], SIGTERM);
-  std::optional<PeerInfo> second = driver_.AwaitLeader(first->epoch);
+  std::optional<PeerInfo> second = driver_.AwaitLeader(first->epoch + 1);
   ASSERT_TRUE(second.has_value());
   EXPECT_LT(absl::Now() - asked, absl::Milliseconds(1500));
   EXPECT_NE(second->self.address.replica, old);
@@ -261,10 +193,10 @@ TEST_F(DaemonPodTest, SigtermHandsLeadershipOverWithinASecondAndAHalf) {
 TEST_F(DaemonPodTest, AKilledLeaderIsFollowedWhenItsLeaseHasRunOut) {
   std::vector<pid_t> pids = {StartPod(0), StartPod(1)};
   Connect(2);
-  std::optional<PeerInfo> first = driver_.AwaitLeader(0);
+  std::optional<PeerInfo> first = driver_.AwaitLeader();
   ASSERT_TRUE(first.has_value());
   kill(pids[first->self.address.replica], SIGKILL);
-  std::optional<PeerInfo> second = driver_.AwaitLeader(first->epoch);
+  std::optional<PeerInfo> second = driver_.AwaitLeader(first->epoch + 1);
   ASSERT_TRUE(second.has_value());
   EXPECT_NE(second->self.address.replica, first->self.address.replica);
   EXPECT_EQ(Execute(second->self.address, "again"), "again");

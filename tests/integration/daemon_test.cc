@@ -16,19 +16,17 @@
 #include <iostream>
 #include <map>
 #include <optional>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "lib/base/random.h"
 #include "lib/base/unique_fd.h"
 #include "lib/link/link_table.h"
 #include "lib/protocol/message.h"
-#include "lib/runtime/event_loop.h"
+#include "tests/integration/test_driver.h"
 
 namespace fractos {
 namespace {
@@ -73,93 +71,6 @@ class Program {
 
  private:
   pid_t pid_ = 0;
-};
-
-// A driver with a Link, as far as these tests need one.
-class TestDriver final : public LinkObserver {
- public:
-  TestDriver()
-      : self_{Address::Driver("test"), random_.NewId<BootId>()},
-        links_(&loop_, PeerInfo{self_, 0, "", ""}, this),
-        thread_([this] { loop_.Run(); }) {}
-  ~TestDriver() override {
-    links_.Shutdown(Duration::zero(), [this] { loop_.Stop(); });
-    thread_.join();
-  }
-
-  void OnPeer(const PeerInfo& peer) override {
-    absl::MutexLock lock(&mutex_);
-    peers_[peer.self.address] = peer;
-  }
-  void OnPeerLost(const Address& peer) override {
-    absl::MutexLock lock(&mutex_);
-    peers_.erase(peer);
-  }
-  void OnMessages(const Incarnation&, std::vector<Message> messages) override {
-    absl::MutexLock lock(&mutex_);
-    for (Message& message : messages) received_.push_back(std::move(message));
-  }
-
-  LinkTable& links() { return links_; }
-  const Incarnation& self() const { return self_; }
-
-  void Forget() {
-    absl::MutexLock lock(&mutex_);
-    peers_.clear();
-  }
-
-  // The replica that leads and has described itself.
-  std::optional<PeerInfo> AwaitLeader(uint64_t epoch = 1) {
-    std::optional<PeerInfo> leader;
-    absl::MutexLock lock(&mutex_);
-    auto there = [this, epoch, &leader]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
-      for (const auto& [address, peer] : peers_) {
-        if (peer.epoch >= epoch && !peer.description_json.empty()) leader = peer;
-      }
-      return leader.has_value();
-    };
-    mutex_.AwaitWithTimeout(absl::Condition(&there), kPatience);
-    return leader;
-  }
-  // Whether that many have described themselves and lead.
-  bool AwaitPeers(size_t n) {
-    absl::MutexLock lock(&mutex_);
-    auto there = [this, n]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
-      size_t ready = 0;
-      for (const auto& [address, peer] : peers_) {
-        ready += peer.epoch > 0 && !peer.description_json.empty();
-      }
-      return ready >= n;
-    };
-    return mutex_.AwaitWithTimeout(absl::Condition(&there), kPatience);
-  }
-  // The result of `step` of `run`, once it is reported.
-  ResultPtr AwaitResult(const RunId& run, const StepPath& step) {
-    ResultPtr found;
-    absl::MutexLock lock(&mutex_);
-    auto there = [this, &run, &step, &found]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
-      for (const Message& message : received_) {
-        const auto* report = std::get_if<Report>(&message);
-        if (report == nullptr || report->run != run) continue;
-        for (const ResultPtr& result : report->results) {
-          if (result->path == step) found = result;
-        }
-      }
-      return found != nullptr;
-    };
-    mutex_.AwaitWithTimeout(absl::Condition(&there), kPatience);
-    return found;
-  }
-
- private:
-  SystemRandom random_;
-  Incarnation self_;
-  absl::Mutex mutex_;
-  std::map<Address, PeerInfo> peers_ ABSL_GUARDED_BY(mutex_);
-  std::vector<Message> received_ ABSL_GUARDED_BY(mutex_);
-  EventLoop loop_;
-  LinkTable links_;
-  std::thread thread_;
 };
 
 class DaemonTest : public ::testing::Test {
@@ -237,7 +148,7 @@ class DaemonTest : public ::testing::Test {
 
   SystemRandom random_;
   std::string directory_;
-  TestDriver driver_;
+  TestDriver driver_{kPatience};
 };
 
 TEST_F(DaemonTest, ExecutesWhatIsHandedToItAndReports) {

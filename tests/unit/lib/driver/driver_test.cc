@@ -79,92 +79,29 @@ class Peer : public LinkObserver {
   std::vector<Message> messages_ ABSL_GUARDED_BY(mutex_);
 };
 
-// A daemon that reports an unknown run is told to forget it.
-// promise: R-19
-TEST(DriverTest, ADaemonThatSpeaksOfAnUnknownRunIsToldToForgetIt) {
-  char folder[] = "/tmp/fractos-driver-XXXXXX";
-  ASSERT_NE(::mkdtemp(folder), nullptr);
-  const std::string endpoint = std::string("unix:") + folder + "/peer";
-  const RunId reported = NamedId<RunId>("reported"), asked = NamedId<RunId>("asked");
-  {
-    EventLoop loop;
-    SystemClock clock;
-    SystemRandom random;
-    MemoryRecordStore store;
-    Peer peer(&loop, endpoint);
-    Driver::Options options;
-    options.name = "test";
-    absl::StatusOr<std::unique_ptr<Driver>> driver =
-        Driver::Create(&loop, options, &store, &clock, &random);
-    ASSERT_TRUE(driver.ok()) << driver.status();
-    std::thread thread([&loop] { loop.Run(); });
-    (*driver)->Learn({{"default/a", {endpoint}, 0, 0}});
-    peer.Tell(Accepted{{reported, "step", ResultId()}, 1});  // waits for nothing
-    peer.Tell(Report{reported, 1, {}, {}, {"step"}});
-    peer.Tell(FetchRedrive{asked});
-    const std::vector<Message> answers = peer.WaitForMessages(2);
-    loop.Stop();
-    thread.join();
-    ASSERT_EQ(answers.size(), 2u);
-    ASSERT_TRUE(std::holds_alternative<End>(answers[0])) << DebugString(answers[0]);
-    EXPECT_EQ(std::get<End>(answers[0]).run, reported);
-    ASSERT_TRUE(std::holds_alternative<End>(answers[1])) << DebugString(answers[1]);
-    EXPECT_EQ(std::get<End>(answers[1]).run, asked);
-  }
-  std::filesystem::remove_all(folder);
-}
-
-// promise: R-19
-TEST(DriverTest, ADaemonThatSpeaksOfARunStillToBeTakenOverIsNotTold) {
-  char folder[] = "/tmp/fractos-driver-XXXXXX";
-  ASSERT_NE(::mkdtemp(folder), nullptr);
-  const std::string endpoint = std::string("unix:") + folder + "/peer";
-  const RunId ours = NamedId<RunId>("to be taken over"), over = NamedId<RunId>("over");
-  {
-    EventLoop loop;
-    SystemClock clock;
-    SystemRandom random;
-    MemoryRecordStore store;
-    Peer peer(&loop, endpoint);
-    Driver::Options options;
-    options.name = "test";
-    options.is_over = [&over](const RunId& run) { return run == over; };
-    absl::StatusOr<std::unique_ptr<Driver>> driver =
-        Driver::Create(&loop, options, &store, &clock, &random);
-    ASSERT_TRUE(driver.ok()) << driver.status();
-    std::thread thread([&loop] { loop.Run(); });
-    (*driver)->Learn({{"default/a", {endpoint}, 0, 0}});
-    peer.Tell(Report{ours, 1, {}, {}, {"step"}});
-    peer.Tell(Report{over, 1, {}, {}, {"step"}});
-    EXPECT_TRUE(peer.WaitForEnd(over));
-    EXPECT_THAT(peer.WaitForMessages(1), ::testing::SizeIs(1)) << "of the first nothing is said";
-    loop.Stop();
-    thread.join();
-  }
-  std::filesystem::remove_all(folder);
-}
-
 // A driver and one daemon to drive, which must be linked before anything is expected of it.
-class DrivenTest : public ::testing::Test {
+class DriverTest : public ::testing::Test {
  protected:
-  DrivenTest() {
+  DriverTest() {
     EXPECT_NE(::mkdtemp(folder_.data()), nullptr);
     endpoint_ = "unix:" + folder_ + "/peer";
     peer_.emplace(&loop_, endpoint_);
-    Driver::Options options;
-    options.name = "test";
-    options.record_writers = 2;
-    options.on_peer_lost = [this](const Address&) {
+    options_.name = "test";
+    options_.record_writers = 2;
+    options_.on_peer_lost = [this](const Address&) {
       if (!lost_.HasBeenNotified()) lost_.Notify();
     };
-    driver_ = Driver::Create(&loop_, options, &store_, &clock_, &random_).value();
+  }
+  ~DriverTest() override {
+    loop_.Stop();
+    if (thread_.joinable()) thread_.join();
+    std::filesystem::remove_all(folder_);
+  }
+  // With what stands in options_.
+  void Start() {
+    driver_ = Driver::Create(&loop_, options_, &store_, &clock_, &random_).value();
     thread_ = std::thread([this] { loop_.Run(); });
     driver_->Learn({{"default/a", {endpoint_}, 0, 0}});
-  }
-  ~DrivenTest() override {
-    loop_.Stop();
-    thread_.join();
-    std::filesystem::remove_all(folder_);
   }
 
   std::string folder_ = "/tmp/fractos-driver-XXXXXX";
@@ -175,12 +112,41 @@ class DrivenTest : public ::testing::Test {
   MemoryRecordStore store_;
   absl::Notification lost_;
   std::optional<Peer> peer_;
+  Driver::Options options_;
   std::unique_ptr<Driver> driver_;
   std::thread thread_;
 };
 
+// A daemon that reports an unknown run is told to forget it.
+// promise: R-19
+TEST_F(DriverTest, ADaemonThatSpeaksOfAnUnknownRunIsToldToForgetIt) {
+  const RunId reported = NamedId<RunId>("reported"), asked = NamedId<RunId>("asked");
+  Start();
+  peer_->Tell(Accepted{{reported, "step", ResultId()}, 1});  // waits for nothing
+  peer_->Tell(Report{reported, 1, {}, {}, {"step"}});
+  peer_->Tell(FetchRedrive{asked});
+  const std::vector<Message> answers = peer_->WaitForMessages(2);
+  ASSERT_EQ(answers.size(), 2u);
+  ASSERT_TRUE(std::holds_alternative<End>(answers[0])) << DebugString(answers[0]);
+  EXPECT_EQ(std::get<End>(answers[0]).run, reported);
+  ASSERT_TRUE(std::holds_alternative<End>(answers[1])) << DebugString(answers[1]);
+  EXPECT_EQ(std::get<End>(answers[1]).run, asked);
+}
+
+// promise: R-19
+TEST_F(DriverTest, ADaemonThatSpeaksOfARunStillToBeTakenOverIsNotTold) {
+  const RunId ours = NamedId<RunId>("to be taken over"), over = NamedId<RunId>("over");
+  options_.is_over = [&over](const RunId& run) { return run == over; };
+  Start();
+  peer_->Tell(Report{ours, 1, {}, {}, {"step"}});
+  peer_->Tell(Report{over, 1, {}, {}, {"step"}});
+  EXPECT_TRUE(peer_->WaitForEnd(over));
+  EXPECT_THAT(peer_->WaitForMessages(1), ::testing::SizeIs(1)) << "of the first nothing is said";
+}
+
 // promise: O-36
-TEST_F(DrivenTest, TheDaemonsOfAnAbandonedRunAreToldToForgetIt) {
+TEST_F(DriverTest, TheDaemonsOfAnAbandonedRunAreToldToForgetIt) {
+  Start();
   Plan plan;
   plan.steps = {NewStep("one")};
   plan.clusters = {"default/a"};
@@ -194,7 +160,8 @@ TEST_F(DrivenTest, TheDaemonsOfAnAbandonedRunAreToldToForgetIt) {
   EXPECT_TRUE(absl::IsNotFound(driver_->Snapshot(record.run).status()));
 }
 
-TEST_F(DrivenTest, LetsGoOfReplicasThatThereAreNoLonger) {
+TEST_F(DriverTest, LetsGoOfReplicasThatThereAreNoLonger) {
+  Start();
   peer_->Tell(FetchRedrive{NamedId<RunId>("unknown")});
   ASSERT_EQ(peer_->WaitForMessages(1).size(), 1u);
   EXPECT_EQ(driver_->peers().size(), 1u);
