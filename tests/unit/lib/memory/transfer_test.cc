@@ -221,6 +221,10 @@ TEST_F(TransferTest, WithoutADescriptorLeftNothingIsSaidToBeLost) {
     EXPECT_TRUE(absl::IsResourceExhausted(Pull(value).status())) << "no socket can be made";
   }
   ASSERT_TRUE(Pull(before).ok());  // so that there is a connection
+  // It answers one after the other: when it has said this, what it handed over is closed, and is
+  // no descriptor that gets free while there should be none.
+  const Value unknown = store_.StageInline("never committed").value();
+  EXPECT_TRUE(absl::IsNotFound(Pull(unknown).status()));
   {
     NoDescriptors none;
     EXPECT_TRUE(absl::IsResourceExhausted(Pull(value).status())) << "no file can be made";
