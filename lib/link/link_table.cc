@@ -6,7 +6,6 @@
 #include <sys/un.h>
 
 #include <algorithm>
-#include <deque>
 #include <utility>
 
 #include "absl/algorithm/container.h"
@@ -18,6 +17,8 @@
 #include "absl/synchronization/mutex.h"
 #include "lib/base/limits.h"
 #include "lib/base/random.h"
+#include "lib/link/outbox.h"
+#include "lib/link/redial.h"
 #include "lib/link/stream.h"
 
 namespace fractos {
@@ -26,11 +27,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-constexpr size_t kMaxQueuedBytes = 64 * 1024 * 1024;  // for one peer
 constexpr size_t kMaxPeers = 4096;
-constexpr Duration kFirstRedial = milliseconds(50);
-constexpr Duration kLastRedial = milliseconds(250);
-constexpr int kMostPatience = 8;  // times open_timeout
 // How long a message that nobody waits for may lie here until another takes it along.
 constexpr Duration kMayLie = milliseconds(5);
 
@@ -50,20 +47,22 @@ struct Link {
 };
 
 struct Peer {
-  Address address;
+  Peer(Address address_in, Duration open_timeout)
+      : address(std::move(address_in)), redial(open_timeout) {}
+
+  const Address address;
   std::string endpoint;
   BootId boot;             // of the process that the observer knows as open
   bool keep = false;       // Connect was called
   bool told_open = false;  // the observer knows it as open
   bool told_lost = false;  // ... as lost, and nothing changed since
+  Redial redial;
   bool dial_posted = false;
-  int failures = 0;   // dials in a row that gave no open Link
-  Time not_before{};  // of the next dial
-  EventLoop::TimerId redial = 0;
-  std::vector<Link*> links;       // in the order in which they came
-  std::deque<std::string> queue;  // frames to be written, each as long as may be
-  size_t queued_bytes = 0;
-  bool write_now = false;  // something in the queue is waited for, or has lain long enough
+  Time not_before{};  // of the next round of dials
+  Time give_up{};     // the dials of the round under way
+  EventLoop::TimerId dial = 0, beside = 0;
+  std::vector<Link*> links;  // in the order in which they came
+  Outbox queue;
 };
 
 // A frame to be written once the lock is free again.
@@ -195,8 +194,8 @@ class LinkTable::Impl final : public Stream::Owner, public std::enable_shared_fr
       if (peer == nullptr) return;
       peer->keep = peer->told_open = false;
       peer->told_lost = true;
-      ClearQueueLocked(*peer);
-      loop_->Cancel(peer->redial);
+      peer->queue.Clear();
+      loop_->Cancel(peer->dial);
       peer->dial_posted = false;
       for (Link* link : peer->links) {
         link->closing = true;
@@ -293,7 +292,7 @@ class LinkTable::Impl final : public Stream::Owner, public std::enable_shared_fr
       auto found = links_.find(stream.get());
       if (found == links_.end() && !shutting_down_ && links_.size() < kMaxPeers) {
         // Somebody dialled us, and gives up by itself.
-        found = AddLinkLocked(stream, kMostPatience * options_.open_timeout);
+        found = AddLinkLocked(stream, Redial::MostPatience(options_.open_timeout));
       }
       if (found != links_.end()) {
         found->second->started = true;
@@ -368,10 +367,14 @@ class LinkTable::Impl final : public Stream::Owner, public std::enable_shared_fr
       links_.erase(found);
       if (Peer* peer = FindLocked(link->peer); peer != nullptr) {
         std::erase(peer->links, link.get());
-        if (!link->open) ++peer->failures;
         TakeWorkLocked(*peer, &work);
         const bool last = link->open ? FirstOpenLocked(*peer) == nullptr : peer->links.empty();
-        if (last && LostLocked(*peer)) lost = link->peer;
+        if (last) {
+          if (LostLocked(*peer, link->open)) lost = link->peer;
+        } else if (link->dialled && !link->open) {
+          peer->redial.RefusedBeside();
+          DialBesideLocked(*peer);
+        }
       }
       FinishShutdownLocked();
     }
@@ -380,9 +383,6 @@ class LinkTable::Impl final : public Stream::Owner, public std::enable_shared_fr
   }
 
  private:
-  // Leaves room in a frame for Hello, ping and pong.
-  static constexpr size_t kMaxPieceBytes = kMaxMessageBytes - kMaxSpecBytes - 16 * 1024;
-
   using Links = absl::flat_hash_map<const Stream*, std::unique_ptr<Link>>;
 
   Peer* FindLocked(const Address& address) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
@@ -393,29 +393,15 @@ class LinkTable::Impl final : public Stream::Owner, public std::enable_shared_fr
   // Puts a message into its peer's queue; null if it was dropped.
   Peer* EnqueueLocked(Piece piece) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     Peer* peer = FindLocked(piece.to);
-    std::string& bytes = piece.bytes;
     if (peer == nullptr || shutting_down_ || (peer->links.empty() && peer->endpoint.empty()) ||
-        bytes.size() > kMaxPieceBytes || peer->queued_bytes + bytes.size() > kMaxQueuedBytes) {
+        !peer->queue.Add(std::move(piece.bytes), piece.may_lie)) {
       ++stats_.messages_dropped;
       return nullptr;
     }
     ++stats_.messages_sent;
-    peer->queued_bytes += bytes.size();
-    if (!peer->queue.empty() && peer->queue.back().size() + bytes.size() <= kMaxPieceBytes) {
-      peer->queue.back() += bytes;
-    } else {
-      peer->queue.push_back(std::move(bytes));
-    }
-    if (!piece.may_lie) peer->write_now = true;
-    if (!peer->write_now && sweep_ == 0) SweepLaterLocked();
+    if (!peer->queue.due() && sweep_ == 0) SweepLaterLocked();
     if (peer->links.empty()) DialSoonLocked(*peer);
     return peer;
-  }
-
-  void ClearQueueLocked(Peer& peer) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    peer.queue.clear();
-    peer.queued_bytes = 0;
-    peer.write_now = false;
   }
 
   void SweepLaterLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
@@ -439,7 +425,7 @@ class LinkTable::Impl final : public Stream::Owner, public std::enable_shared_fr
   void TakeAllWorkLocked(WorkList* work) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     for (auto& [address, peer] : peers_) {
       if (peer->queue.empty()) continue;
-      peer->write_now = true;
+      peer->queue.MakeDue();
       TakeWorkLocked(*peer, work);
     }
   }
@@ -447,8 +433,7 @@ class LinkTable::Impl final : public Stream::Owner, public std::enable_shared_fr
   Peer* FindOrAddLocked(const Address& address) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (Peer* peer = FindLocked(address); peer != nullptr) return peer;
     if (peers_.size() >= kMaxPeers) return nullptr;
-    auto peer = std::make_unique<Peer>();
-    peer->address = address;
+    auto peer = std::make_unique<Peer>(address, options_.open_timeout);
     return peers_.emplace(address, std::move(peer)).first->second.get();
   }
 
@@ -456,21 +441,35 @@ class LinkTable::Impl final : public Stream::Owner, public std::enable_shared_fr
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     auto link = std::make_unique<Link>();
     const Stream* key = stream.get();
-    std::weak_ptr<Stream> weak_stream = stream;
-    std::weak_ptr<Impl> weak = weak_from_this();
+    GiveUpAfter(patience, stream);
     link->stream = std::move(stream);
-    loop_->At(steady_clock::now() + patience, [weak, weak_stream] {
-      std::shared_ptr<Impl> self = weak.lock();
-      std::shared_ptr<Stream> late = weak_stream.lock();
-      if (self != nullptr && late != nullptr && !self->IsOpen(late.get())) late->Cancel();
-    });
     return links_.emplace(key, std::move(link)).first;
   }
 
-  bool IsOpen(const Stream* stream) const {
-    absl::MutexLock lock(&mutex_);
-    auto found = links_.find(stream);
-    return found != links_.end() && found->second->open;
+  void GiveUpAfter(Duration patience, std::weak_ptr<Stream> late) {
+    std::weak_ptr<Impl> weak = weak_from_this();
+    loop_->At(steady_clock::now() + patience, [weak, late = std::move(late), patience] {
+      std::shared_ptr<Impl> self = weak.lock();
+      std::shared_ptr<Stream> stream = late.lock();
+      if (self != nullptr && stream != nullptr) self->GiveUp(patience, stream);
+    });
+  }
+
+  void GiveUp(Duration patience, const std::shared_ptr<Stream>& stream) {
+    {
+      absl::MutexLock lock(&mutex_);
+      auto found = links_.find(stream.get());
+      if (found != links_.end()) {
+        if (found->second->open) return;
+        // Beside one that is open it may be open at the other end, which then may have written to
+        // it, and would not hear that it is lost.
+        const Peer* peer = FindLocked(found->second->peer);
+        if (peer != nullptr && FirstOpenLocked(*peer) != nullptr) {
+          return GiveUpAfter(patience, stream);
+        }
+      }
+    }
+    stream->Cancel();
   }
 
   void Accept() {
@@ -492,32 +491,46 @@ class LinkTable::Impl final : public Stream::Owner, public std::enable_shared_fr
     peer.dial_posted = true;
     std::weak_ptr<Impl> weak = weak_from_this();
     auto dial = [weak, address = peer.address] {
-      if (std::shared_ptr<Impl> self = weak.lock()) self->Dial(address);
+      if (std::shared_ptr<Impl> self = weak.lock()) self->Dial(address, /*beside=*/false);
     };
-    if (peer.failures == 0) {
-      loop_->Post(std::move(dial));
+    if (peer.redial.HasFailed()) {
+      peer.dial = loop_->At(peer.not_before, std::move(dial));
     } else {
-      peer.redial = loop_->At(peer.not_before, std::move(dial));
+      loop_->Post(std::move(dial));
     }
   }
 
-  void Dial(const Address& address) {
+  // Has another dial go out a while from now, in case that none of those under way gets there.
+  void DialBesideLocked(Peer& peer) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    loop_->Cancel(peer.beside);
+    const Time when = steady_clock::now() + peer.redial.Beside();
+    if (when >= peer.give_up) return;
+    std::weak_ptr<Impl> weak = weak_from_this();
+    peer.beside = loop_->At(when, [weak, address = peer.address] {
+      if (std::shared_ptr<Impl> self = weak.lock()) self->Dial(address, /*beside=*/true);
+    });
+  }
+
+  // The first dial of a round, or one beside those that are under way.
+  void Dial(const Address& address, bool beside) {
     std::shared_ptr<ClientStream> stream;
     std::string endpoint;
     {
       absl::MutexLock lock(&mutex_);
       Peer* peer = FindLocked(address);
       if (peer == nullptr || shutting_down_) return;
-      peer->dial_posted = false;
-      if (!peer->links.empty() || !(peer->keep || !peer->queue.empty())) return;
+      if (!beside) peer->dial_posted = false;
+      if (peer->links.empty() == beside || FirstOpenLocked(*peer) != nullptr) return;
+      if (!peer->keep && peer->queue.empty()) return;
+      const Time now = steady_clock::now();
+      if (!beside) peer->give_up = now + peer->redial.Begin();
       endpoint = peer->endpoint;
       stream = std::make_shared<ClientStream>(shared_from_this(), loop_);
-      // On an overloaded machine a Link takes long to open; giving up again and again takes longer.
-      const int patience = std::min(1 << std::clamp(peer->failures, 0, 8), kMostPatience);
-      Link& link = *AddLinkLocked(stream, patience * options_.open_timeout)->second;
+      Link& link = *AddLinkLocked(stream, peer->give_up - now)->second;
       link.peer = address;
       link.dialled = true;
       peer->links.push_back(&link);
+      DialBesideLocked(*peer);
     }
     stream->Dial(endpoint, options_.keepalive);
   }
@@ -554,27 +567,25 @@ class LinkTable::Impl final : public Stream::Owner, public std::enable_shared_fr
     }
     const bool replaced = peer->told_open && peer->boot != link.boot;
     peer->boot = link.boot;
-    peer->failures = 0;
+    peer->redial.Opened();
     peer->told_open = true;
     peer->told_lost = false;
     return replaced && !shutting_down_;
   }
 
-  // The last Link to `peer` is gone. Returns whether the observer is to hear of it.
-  bool LostLocked(Peer& peer) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+  // The last Link to `peer` is gone, or the last open one. Returns whether the observer is to hear
+  // of it.
+  bool LostLocked(Peer& peer, bool opened) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     const bool tell =
         !shutting_down_ && !stopped_ && (peer.told_open || !peer.told_lost || !peer.queue.empty());
     peer.told_open = false;
     peer.told_lost = true;
-    ClearQueueLocked(peer);
-    // Full jitter over the upper half: many that lost the same peer do not come back together.
-    Duration wait =
-        std::min(kLastRedial, kFirstRedial * (1 << std::clamp(peer.failures - 1, 0, 8)));
-    wait = wait / 2 + Duration(random_.Below(static_cast<uint64_t>(wait.count() / 2) + 1));
-    peer.not_before = steady_clock::now() + wait;
-    peer.failures = std::max(peer.failures, 1);
-    if (!peer.links.empty()) return tell;  // being dialled
-    if (peer.keep) {
+    peer.queue.Clear();
+    peer.not_before = steady_clock::now() + peer.redial.Lost(opened, random_);
+    if (!peer.links.empty()) {  // being dialled, and may be so for long already
+      peer.give_up = steady_clock::now() + peer.redial.Begin();
+      DialBesideLocked(peer);
+    } else if (peer.keep) {
       DialSoonLocked(peer);
     } else if (peer.endpoint.empty()) {
       peers_.erase(peer.address);
@@ -595,12 +606,9 @@ class LinkTable::Impl final : public Stream::Owner, public std::enable_shared_fr
     std::string frame;
     Peer* peer = link.open ? FindLocked(link.peer) : nullptr;
     const bool anyway = link.owes_hello || link.ping != 0 || link.pong != 0;
-    if (peer != nullptr && !peer->queue.empty() && (peer->write_now || anyway) &&
+    if (peer != nullptr && !peer->queue.empty() && (peer->queue.due() || anyway) &&
         FirstOpenLocked(*peer) == &link) {
-      frame = std::move(peer->queue.front());
-      peer->queue.pop_front();
-      peer->queued_bytes -= frame.size();
-      if (peer->queue.empty()) peer->write_now = false;
+      frame = peer->queue.TakeFrame();
     }
     if (link.owes_hello) frame += EncodeHello(self_);
     if (link.ping != 0) frame += EncodePing(std::exchange(link.ping, 0));

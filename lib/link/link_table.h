@@ -35,8 +35,7 @@ class LinkObserver {
 };
 
 struct LinkOptions {
-  // A Link that is not open by then is given up; each further attempt has twice the time, up to
-  // eight times.
+  // Dials that gave no open Link by then are given up; how they go on is Redial's.
   Duration open_timeout = std::chrono::seconds(2);
   // Not 0: asks every peer for a sign of life this often, for SilentFor. The loop at the other end
   // answers, so a process that is stopped, or whose loop hangs, is silent.
@@ -65,8 +64,8 @@ class LinkTable {
   // Where to dial the replicas of a cluster.
   void Learn(const ClusterView& cluster);
 
-  // Keeps a Link to `peer` open from now on, dialling again (50 ms doubling to 250 ms, jittered)
-  // whenever it breaks, until Disconnect. Daemons dial drivers never: drivers connect to them.
+  // Keeps a Link to `peer` open from now on, dialling again (as Redial says) whenever it breaks,
+  // until Disconnect. Daemons dial drivers never: drivers connect to them.
   void Connect(const Address& peer);
   // Closes every Link to `peer`, without OnPeerLost.
   void Disconnect(const Address& peer);

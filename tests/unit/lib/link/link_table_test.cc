@@ -476,6 +476,9 @@ class Network {
   }
   const std::string& endpoint() const { return endpoint_; }
   void Vanish() { vanished_ = true; }
+  // The next connections that are made lead nowhere.
+  void Swallow(int connections) { swallow_ = connections; }
+  int swallowed() const { return swallowed_; }
 
  private:
   static sockaddr_in Loopback(uint16_t port) {
@@ -487,6 +490,7 @@ class Network {
   }
   void Carry() {
     std::vector<std::pair<UniqueFd, UniqueFd>> pairs;
+    std::vector<UniqueFd> held;
     while (true) {
       std::vector<pollfd> polled{{stop_.get(), POLLIN, 0}, {listener_.get(), POLLIN, 0}};
       for (const auto& [a, b] : pairs) {
@@ -509,6 +513,11 @@ class Network {
       }
       if (polled[1].revents == 0) continue;
       UniqueFd from(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+      if (swallow_ > swallowed_) {
+        held.push_back(std::move(from));
+        ++swallowed_;
+        continue;
+      }
       UniqueFd to(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
       sockaddr_in address = Loopback(port_);
       if (::connect(to.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0) {
@@ -522,6 +531,7 @@ class Network {
   const UniqueFd stop_{eventfd(0, EFD_CLOEXEC)};
   std::string endpoint_;
   std::atomic<bool> vanished_ = false;
+  std::atomic<int> swallow_ = 0, swallowed_ = 0;
   std::thread thread_;
 };
 
@@ -541,6 +551,41 @@ TEST_F(LinkTableTest, APeerWhoseMachineVanishedIsLostAtBothEnds) {
   // Nothing is sent; both ask by themselves.
   a.Expect({"+default/b-0@0", "-default/b-0"});
   b.Expect({"+default/a-0@0", "-default/a-0"});
+}
+
+// promise: T-16
+TEST_F(LinkTableTest, ADialThatHangsDoesNotHoldUpTheNext) {
+  // Longer than this test waits, so that it is not their end that helps.
+  const LinkOptions options{.open_timeout = seconds(60), .keepalive = {seconds(60), seconds(60)}};
+  Node a("a", options), b("b", options);
+  Network network(b.ListenAndStart("127.0.0.1:0"));
+  network.Swallow(2);
+  a.Start();
+  a.Learn(b, network.endpoint());
+  a.links().Send(b.address(), NumberedEnd(7));
+  EXPECT_EQ(NumberOf(b.WaitForMessages(1)[0]), 7u);
+  a.Expect({"+default/b-0@0"});
+  EXPECT_EQ(network.swallowed(), 2);
+  EXPECT_EQ(a.links().stats().links, 1u);
+}
+
+// promise: T-16
+TEST_F(LinkTableTest, APeerThatIsLostWhileADialHangsIsDialledAgain) {
+  const LinkOptions options{.open_timeout = seconds(60), .keepalive = {seconds(60), seconds(60)}};
+  Node a("a", options);
+  auto b = std::make_unique<Node>("b", options);
+  const std::string endpoint = b->ListenAndStart("127.0.0.1:0");
+  Network network(endpoint);
+  network.Swallow(1);
+  a.Start();
+  a.Learn(*b, network.endpoint());
+  a.links().Connect(b->address());
+  a.Expect({"+default/b-0@0"});
+  b.reset();
+  a.Expect({"+default/b-0@0", "-default/b-0"});
+  Node again("b", options, /*boot=*/2);
+  again.ListenAndStart(endpoint);
+  a.Await([&] { return a.count("+default/b-0@0") == 2; });
 }
 
 // promise: T-12
