@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,9 +16,11 @@
 #include "absl/synchronization/mutex.h"
 #include "daemon/device/answer.h"
 #include "daemon/device/frame_stream.h"
+#include "daemon/device/request.h"
 #include "daemon/device/stager.h"
 #include "daemon/device/when.h"
 #include "fractos/v1/adaptor.pb.h"
+#include "lib/runtime/waker.h"
 
 namespace fractos {
 namespace {
@@ -48,21 +49,6 @@ struct Exit {
   std::string how ABSL_GUARDED_BY(mutex);
 };
 
-// Wakes a thread out of poll(2).
-class Waker {
- public:
-  Waker() : event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
-  int fd() const { return event_.get(); }
-  void Wake() { eventfd_write(event_.get(), 1); }
-  void Drain() {
-    eventfd_t value;
-    eventfd_read(event_.get(), &value);
-  }
-
- private:
-  UniqueFd event_;
-};
-
 // One adaptor process, from its start to its end.
 struct Connection {
   explicit Connection(UniqueFd socket) : stream(std::move(socket)) {}
@@ -74,18 +60,6 @@ timespec ToTimespec(Duration duration) {
   duration = std::max(duration, Duration::zero());
   auto seconds = std::chrono::duration_cast<std::chrono::seconds>(duration);
   return {static_cast<time_t>(seconds.count()), static_cast<long>((duration - seconds).count())};
-}
-
-OutFrame Encode(const v1::ToAdaptor& message) {
-  OutFrame frame;
-  message.SerializeToString(&frame.payload);
-  return frame;
-}
-
-OutFrame CancelFrame(Ticket ticket) {
-  v1::ToAdaptor message;
-  message.mutable_cancel()->set_id(ticket);
-  return Encode(message);
 }
 
 absl::string_view ReasonOf(const absl::Status& broken) {
@@ -152,7 +126,6 @@ class Device::Impl {
     Ticket hangs = 0;  // not 0: the adaptor must be killed
   };
 
-  absl::Status BuildFrame(Ticket ticket, const fractos::Execute& execution, OutFrame* frame);
   void Fail(Ticket ticket, const AttemptKey& attempt, absl::string_view reason,
             absl::string_view message);
   void Deliver(Done done) {
@@ -210,48 +183,6 @@ class Device::Impl {
   Stager stager_;  // last: its tasks use the rest
 };
 
-absl::Status Device::Impl::BuildFrame(Ticket ticket, const fractos::Execute& execution,
-                                      OutFrame* frame) {
-  v1::ToAdaptor message;
-  v1::Execute& execute = *message.mutable_execute();
-  execute.set_id(ticket);
-  execute.set_operation(execution.step->operation);
-  execute.set_arguments_json(execution.step->arguments);
-  execute.set_idempotency_key(execution.attempt.IdempotencyKey());
-  execute.set_timeout_ms(static_cast<uint64_t>(
-      std::chrono::duration_cast<std::chrono::milliseconds>(execution.timeout).count()));
-  for (const NamedValue& named : execution.inputs) {
-    v1::Input& input = *execute.add_inputs();
-    input.set_name(named.input);
-    input.set_size(named.value.size);
-    if (named.passed) {
-      input.set_passed(true);
-      continue;
-    }
-    if (named.value.IsInline()) {
-      input.set_inline_(*named.value.inline_bytes);
-      continue;
-    }
-    absl::StatusOr<BytesPtr> bytes = store_->Get(named.value.object);
-    if (!bytes.ok()) return bytes.status();
-    input.set_file(true);
-    int fd = (*bytes)->fd();
-    if (fd < 0) {
-      absl::StatusOr<UniqueFd> file = SealedFileOf((*bytes)->view());
-      if (!file.ok()) return file.status();
-      fd = file->get();
-      frame->files.push_back(*std::move(file));
-    }
-    frame->descriptors.push_back(fd);
-    frame->views.push_back(*std::move(bytes));
-  }
-  message.SerializeToString(&frame->payload);
-  if (frame->payload.size() > kMaxMessageBytes) {
-    return absl::ResourceExhaustedError("arguments and inputs do not fit into one frame");
-  }
-  return absl::OkStatus();
-}
-
 void Device::Impl::Fail(Ticket ticket, const AttemptKey& attempt, absl::string_view reason,
                         absl::string_view message) {
   Done done;
@@ -269,11 +200,11 @@ void Device::Impl::Execute(Ticket ticket, fractos::Execute execution) {
       return;
     }
   }
-  OutFrame frame;
-  absl::Status built = BuildFrame(ticket, execution, &frame);
-  if (!built.ok()) {
-    Fail(ticket, execution.attempt, absl::IsNotFound(built) ? "InputLost" : kMemoryExhausted,
-         built.message());
+  absl::StatusOr<OutFrame> frame = ExecuteFrame(ticket, execution, *store_);
+  if (!frame.ok()) {
+    Fail(ticket, execution.attempt,
+         absl::IsNotFound(frame.status()) ? "InputLost" : kMemoryExhausted,
+         frame.status().message());
     return;
   }
   std::shared_ptr<Connection> connection;
@@ -288,11 +219,11 @@ void Device::Impl::Execute(Ticket ticket, fractos::Execute execution) {
     running.execution = std::move(execution);
     running.sent = connection != nullptr;
     // Without an adaptor it waits here for the next one.
-    if (connection == nullptr) std::swap(running.frame, frame);
+    if (connection == nullptr) running.frame = *std::move(frame);
     // Nobody else looks at the deadlines while there is no adaptor, or once the supervisor reads.
     wake = (reading_ || connection == nullptr) && running.deadline < next_due_;
   }
-  if (connection != nullptr) WriteTo(*connection, std::move(frame));
+  if (connection != nullptr) WriteTo(*connection, *std::move(frame));
   if (wake) waker_->Wake();
 }
 
@@ -529,9 +460,7 @@ absl::Status Device::Impl::LaunchAndServe(std::shared_ptr<Exit> exit) {
 }
 
 absl::StatusOr<DeviceDescription> Device::Impl::Configure(Connection& connection, Exit& exit) {
-  v1::ToAdaptor message;
-  message.mutable_configure()->set_options_json(options_.options_json);
-  absl::Status written = connection.stream.Write(Encode(message));
+  absl::Status written = connection.stream.Write(ConfigureFrame(options_.options_json));
   if (!written.ok()) return written;
   absl::StatusOr<DeviceDescription> description = absl::UnavailableError("");
   bool answered = false;
@@ -668,14 +597,14 @@ int Device::Impl::Poll(int socket, int events, Time until) {
     }
   }
   Deliver(std::move(due.done));
-  pollfd fds[2] = {{waker_->fd(), POLLIN, 0}, {socket, static_cast<short>(events), 0}};
+  pollfd fds[2] = {waker_->Poll(), {socket, static_cast<short>(events), 0}};
   timespec left{};
   if (until != kNever) {
     left = ToTimespec(std::chrono::duration_cast<Duration>(until - clock_->Now()));
   }
   int ready = ppoll(fds, socket < 0 ? 1 : 2, until == kNever ? nullptr : &left, nullptr);
   if (ready <= 0) return 0;
-  if (fds[0].revents != 0) waker_->Drain();
+  if (fds[0].revents != 0) waker_->Clear();
   return socket < 0 ? 0 : fds[1].revents;
 }
 

@@ -12,15 +12,12 @@
 #include "daemon/continuation/actions.h"
 #include "daemon/continuation/core.h"
 #include "daemon/device/adaptor_launcher.h"
+#include "daemon/device/request.h"
 #include "lib/base/clock.h"
 #include "lib/memory/memory_store.h"
 #include "lib/plan/operation.h"
 
 namespace fractos {
-
-// Names one execution at this daemon; never used twice. An attempt that is cancelled and executed
-// again has another ticket, so a late answer is never taken for the new one's.
-using Ticket = uint64_t;
 
 struct Executed {
   Ticket ticket = 0;
