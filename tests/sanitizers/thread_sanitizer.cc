@@ -177,6 +177,20 @@ extern "C" bool CondVarWaitWithDeadline(void* variable, void* mutex, Span deadli
 FRACTOS_GIVES(NotificationNotify, _ZN4absl7debian312Notification6NotifyEv)
 FRACTOS_TAKES(NotificationWait, _ZNK4absl7debian312Notification19WaitForNotificationEv)
 
+extern "C" bool NotificationWaitWithTimeout(const void*, Span) asm(
+    "_ZNK4absl7debian312Notification30WaitForNotificationWithTimeoutENS0_8DurationE");
+extern "C" bool NotificationWaitWithTimeout(const void* notification, Span timeout) {
+  FRACTOS_REAL(_ZNK4absl7debian312Notification30WaitForNotificationWithTimeoutENS0_8DurationE,
+               NotificationWaitWithTimeout);
+  bool notified = false;
+  {
+    const Unseen unseen;
+    notified = real(notification, timeout);
+  }
+  if (notified) __tsan_acquire(const_cast<void*>(notification));
+  return notified;
+}
+
 // gRPC: whoever starts an operation releases its tag, and whoever gets that tag from the completion
 // queue acquires it.
 struct GrpcEvent {  // grpc_event

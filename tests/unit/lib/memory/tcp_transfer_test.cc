@@ -74,10 +74,15 @@ class BadOwner final : public grpc::CallbackGenericService {
         cancelled_ = true;
         EndHanging();
       }
-      void OnDone() override { delete this; }
+      void OnDone() override {
+        // gRPC calls this after all else, in an order that ThreadSanitizer does not see.
+        { absl::MutexLock lock(&mutex_); }
+        delete this;
+      }
 
      private:
       void Next() {
+        absl::MutexLock lock(&mutex_);
         if (next_ < owner_->script_.chunks.size()) {
           const grpc::Slice slice(owner_->script_.chunks[next_++]);
           chunk_ = grpc::ByteBuffer(&slice, 1);
@@ -92,6 +97,7 @@ class BadOwner final : public grpc::CallbackGenericService {
         if (hanging_ && cancelled_ && !ended_.exchange(true)) Finish(grpc::Status::CANCELLED);
       }
       BadOwner* const owner_;
+      absl::Mutex mutex_;
       grpc::ByteBuffer request_, chunk_;
       size_t next_ = 0;
       std::atomic<bool> hanging_ = false, cancelled_ = false, ended_ = false;
