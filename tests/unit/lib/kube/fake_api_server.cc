@@ -188,9 +188,8 @@ absl::StatusOr<ObjectList> FakeApiServer::List(const Collection& collection,
   return list;
 }
 
-absl::StatusOr<std::unique_ptr<FakeWatcher>> FakeApiServer::Watch(const Collection& collection,
-                                                                  const WatchOptions& options) {
-  auto watcher = std::make_unique<FakeWatcher>(this, collection, options);
+absl::Status FakeApiServer::Watch(FakeWatcher* watcher) {
+  const WatchOptions& options = watcher->options_;
   absl::MutexLock lock(&mutex_);
   const int64_t asked = ParseVersion(options.resource_version);
   const bool initial = options.send_initial_events.value_or(false);
@@ -202,7 +201,7 @@ absl::StatusOr<std::unique_ptr<FakeWatcher>> FakeApiServer::Watch(const Collecti
   watcher->seen_ = version_;
   if (initial || asked == 0) {
     for (const auto& [id, object] : objects_) {
-      if (In(collection, id) &&
+      if (In(watcher->collection_, id) &&
           MatchesSelectors(object, options.label_selector, options.field_selector)) {
         watcher->first_.push_back({WatchEventType::kAdded, object, absl::OkStatus()});
       }
@@ -216,8 +215,8 @@ absl::StatusOr<std::unique_ptr<FakeWatcher>> FakeApiServer::Watch(const Collecti
   } else {
     watcher->seen_ = asked;
   }
-  watchers_.insert(watcher.get());
-  return watcher;
+  watchers_.insert(watcher);
+  return absl::OkStatus();
 }
 
 absl::StatusOr<Object> FakeApiServer::Get(const Collection& collection, absl::string_view name) {

@@ -103,8 +103,7 @@ class FakeApiServer {
 
   // The calls of Client, carried out.
   absl::StatusOr<ObjectList> List(const Collection& collection, const ListOptions& options);
-  absl::StatusOr<std::unique_ptr<FakeWatcher>> Watch(const Collection& collection,
-                                                     const WatchOptions& options);
+  absl::Status Watch(FakeWatcher* watcher);
   absl::StatusOr<Object> Get(const Collection& collection, absl::string_view name);
   absl::StatusOr<Object> Create(const Collection& collection, Object object);
   absl::StatusOr<Object> Update(const Collection& collection, const Object& object, Part part);
@@ -149,7 +148,8 @@ class FakeApiServer {
 // A watch on a FakeApiServer.
 class FakeWatcher final : public Watcher {
  public:
-  FakeWatcher(FakeApiServer* server, Collection collection, WatchOptions options);
+  FakeWatcher(FakeApiServer* server, const FakeClient* client, Collection collection,
+              WatchOptions options);
   ~FakeWatcher() override;
 
   absl::StatusOr<std::optional<WatchEvent>> Next(const Context& context) override;
@@ -163,15 +163,15 @@ class FakeWatcher final : public Watcher {
   std::optional<WatchEvent> Convert(const FakeApiServer::Change& change) const;
 
   FakeApiServer* const server_;
+  const FakeClient* const client_;  // whose it is
   const Collection collection_;
   const WatchOptions options_;
   const std::unique_ptr<Alarm> alarm_;
   const Time ends_at_;
   // By the server's lock.
-  const FakeClient* client_ = nullptr;  // whose it is
-  std::deque<WatchEvent> first_;        // to be read before anything else
-  int64_t seen_ = 0;                    // the history was read up to here
-  int64_t bookmark_at_ = 0;             // a bookmark is due once it was read up to here; 0: none is
+  std::deque<WatchEvent> first_;  // to be read before anything else
+  int64_t seen_ = 0;              // the history was read up to here
+  int64_t bookmark_at_ = 0;       // a bookmark is due once it was read up to here; 0: none is
   bool ended_ = false;
   bool stalled_ = false;
   bool stopped_ = false;

@@ -105,11 +105,12 @@ absl::StatusOr<std::unique_ptr<Watcher>> FakeClient::Watch(const Context& contex
   return Do<absl::StatusOr<std::unique_ptr<Watcher>>>(
       context, {"watch", collection, "", {}, options, {}},
       [&]() -> absl::StatusOr<std::unique_ptr<Watcher>> {
-        absl::StatusOr<std::unique_ptr<FakeWatcher>> watcher = server_->Watch(collection, options);
-        if (!watcher.ok()) return watcher.status();
-        absl::MutexLock lock(&server_->mutex_);
-        (*watcher)->client_ = this;
-        return std::move(*watcher);
+        auto watcher = std::make_unique<FakeWatcher>(server_, this, collection, options);
+        if (absl::Status begun = server_->Watch(watcher.get()); !begun.ok()) return begun;
+        // The partition may have come since Meet, and not have found this watch to break it.
+        absl::MutexLock lock(&mutex_);
+        if (partitioned_) return Refused();
+        return watcher;
       });
 }
 

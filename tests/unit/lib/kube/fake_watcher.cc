@@ -58,8 +58,10 @@ absl::Status TooOldError(int64_t version, int64_t oldest) {
   return ExpiredError(absl::StrCat("too old resource version: ", version, " (", oldest, ")"));
 }
 
-FakeWatcher::FakeWatcher(FakeApiServer* server, Collection collection, WatchOptions options)
+FakeWatcher::FakeWatcher(FakeApiServer* server, const FakeClient* client, Collection collection,
+                         WatchOptions options)
     : server_(server),
+      client_(client),
       collection_(std::move(collection)),
       options_(std::move(options)),
       alarm_(server->clock_->NewAlarm()),
