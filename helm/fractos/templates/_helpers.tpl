@@ -85,8 +85,30 @@ imagePullSecrets:
 {{- end -}}
 {{- end -}}
 
+{{/* A duration that the schema allows, such as 1500ms, in milliseconds. */}}
+{{- define "fractos.milliseconds" -}}
+{{- mul (regexFind "^[0-9]+" . | int64) (get (dict "ms" 1 "s" 1000 "m" 60000 "h" 3600000) (regexFind "[a-z]+$" .)) -}}
+{{- end -}}
+
 {{/* What no schema can say. Each message says what to do. */}}
 {{- define "fractos.validate" -}}
+{{- with .Values.leaderElection -}}
+{{- if .enabled -}}
+{{- /* As lib/kube's Validate has it, for an operator that refuses its flags ends, and is started again for ever. */ -}}
+{{- $lease := include "fractos.milliseconds" .leaseDuration | int64 -}}
+{{- $renew := include "fractos.milliseconds" .renewDeadline | int64 -}}
+{{- $retry := include "fractos.milliseconds" .retryPeriod | int64 -}}
+{{- if eq $retry 0 -}}
+{{- fail "leaderElection.retryPeriod is 0: it must be more" -}}
+{{- end -}}
+{{- if le (mul $renew 5) (mul $retry 6) -}}
+{{- fail (printf "leaderElection.renewDeadline is %s: it must be more than 1.2 times retryPeriod, which is %s" .renewDeadline .retryPeriod) -}}
+{{- end -}}
+{{- if or (mod $lease 1000) (lt $lease (add $renew $retry 500)) -}}
+{{- fail (printf "leaderElection.leaseDuration is %s: it must be in whole seconds, and at least %dms: renewDeadline, retryPeriod and 500ms, or others could lead before this one has noticed" .leaseDuration (add $renew $retry 500)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- if and (not .Values.leaderElection.enabled) (gt (int .Values.replicaCount) 1) -}}
 {{- fail "leaderElection.enabled is false: then replicaCount must be 1, for two operators without election would drive the same runs" -}}
 {{- end -}}
