@@ -3,7 +3,8 @@
 
   tools/check_metrics.py [--promtool PROGRAM]
 
-* What docs/metrics.md says the daemon has now is what daemon/metrics.cc has.
+* docs/metrics.md has every metric that daemon, operator and lib make, and no other; those that count
+  up, and only those, end in _total.
 * Dashboards and alerts use no metric that docs/metrics.md does not have.
 * Each alert has a page docs/runbooks/ALERT.md, each page an alert, and tests/alerts tries each.
 * A dashboard asks for its data source, job and instance, and every query obeys; every panel has a
@@ -23,21 +24,28 @@ import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CHART = ROOT / "helm" / "fractos"
-TABLE_ROW = re.compile(r"^\| `([a-z_]+)` \| (\w+) \| .*\| (now|operator) \|$", re.MULTILINE)
-IN_CODE = re.compile(
-    r'(?:\.Name\(|\b(?:gauge|count|Histogram|Counter)\(|\.name = )\s*"(fractos_[a-z_]+)"'
-)
+TABLE_ROW = re.compile(r"^\| `([a-z_]+)` \| (\w+) \| .*\|$", re.MULTILINE)
 NAME = re.compile(
     r"\b(?:fractos|controller_runtime|workqueue|rest_client|leader_election|process)_[a-z_]+\b"
 )
+# A name in quotes and nothing else: what is registered, wherever that is.
+IN_CODE = re.compile(rf'"({NAME.pattern})"')
+CODE = ("daemon", "operator", "lib")
 SUFFIXES = ("_bucket", "_sum", "_count")
 
 
-def documented():
-    """Type and since, by name."""
+def documented(text):
+    """Type, by name."""
+    return dict(TABLE_ROW.findall(text))
+
+
+def made():
+    """The metrics that programs make, by name: where."""
     return {
-        name: (kind, since)
-        for name, kind, since in TABLE_ROW.findall((ROOT / "docs" / "metrics.md").read_text())
+        name: path.relative_to(ROOT)
+        for folder in CODE
+        for path in sorted((ROOT / folder).rglob("*.cc"))
+        for name in IN_CODE.findall(path.read_text())
     }
 
 
@@ -45,18 +53,19 @@ def bare(name, known):
     """A histogram's own name for one of its series."""
     for suffix in SUFFIXES:
         stem = name.removesuffix(suffix)
-        if stem != name and known.get(stem, ("",))[0] == "histogram":
+        if stem != name and known.get(stem) == "histogram":
             return stem
     return name
 
 
-def check_code(known):
-    in_code = set(IN_CODE.findall((ROOT / "daemon" / "metrics.cc").read_text()))
-    now = {name for name, (_, since) in known.items() if since == "now"}
-    for name in sorted(in_code - now):
-        yield f"docs/metrics.md: {name} is in daemon/metrics.cc, and not here as one that there is now"
-    for name in sorted(now - in_code):
-        yield f"docs/metrics.md: {name} is not in daemon/metrics.cc"
+def check_code(known, in_code):
+    for name in sorted(in_code.keys() - known.keys()):
+        yield f"docs/metrics.md: {name} of {in_code[name]} is not here"
+    for name in sorted(known.keys() - in_code.keys()):
+        yield f"docs/metrics.md: nothing makes {name}"
+    for name, kind in known.items():
+        if (kind == "counter") != name.endswith("_total"):
+            yield f"docs/metrics.md: {name} is a {kind}"
 
 
 def check_names(where, expression, known):
@@ -162,8 +171,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--promtool", help="also has this program read every query")
     promtool = parser.parse_args().promtool
-    known = documented()
-    faults = [*check_code(known), *check_alerts(known), *check_dashboards(known)]
+    known = documented((ROOT / "docs" / "metrics.md").read_text())
+    faults = [*check_code(known, made()), *check_alerts(known), *check_dashboards(known)]
     if promtool:
         faults += check_queries(promtool)
     for fault in faults:

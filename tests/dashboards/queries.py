@@ -13,7 +13,8 @@ SERIES = re.compile(
     r"\b((?:fractos|controller_runtime|workqueue|rest_client|leader_election|process)_[a-z_]+)"
     r"(\{[^}]*\})?"
 )
-OF_THE_OPERATOR = re.compile(r"^\| `([a-z_]+)` \|.*\| operator \|$", re.MULTILINE)
+OF_THE_OPERATOR = re.compile(r"^## Operator$(.*?)^## ", re.MULTILINE | re.DOTALL)
+ROW = re.compile(r"^\| `([a-z_]+)` \|", re.MULTILINE)
 
 
 class Query(NamedTuple):
@@ -24,8 +25,8 @@ class Query(NamedTuple):
 
 def operator_metrics():
     """Those that only the operator has, or a daemon on Kubernetes."""
-    names = set(OF_THE_OPERATOR.findall((ROOT / "docs" / "metrics.md").read_text()))
-    return {name for name in names if not name.startswith("process_")}
+    section = OF_THE_OPERATOR.search((ROOT / "docs" / "metrics.md").read_text())[1]
+    return {name for name in ROW.findall(section) if not name.startswith("process_")}
 
 
 def panels():
