@@ -10,7 +10,8 @@ Each document is followed from top to bottom in a copy of the project, with the 
 * a block of another language whose first line is a comment with a file's name (`# hello.yaml`,
   `// device.cc`) is written to that file, for the commands after it.
 
-Relative links between documents must lead somewhere, too. Nothing may be left running at the end.
+Relative links of all documents of the project, those in other folders too, must lead to a file and,
+after a #, to a heading. Nothing may be left running at the end.
 """
 import argparse
 import dataclasses
@@ -30,7 +31,7 @@ FENCE = re.compile(r"^(?P<indent> *)```(?P<language>\w*)[^\n]*\n(?P<body>.*?)^(?
                    re.MULTILINE | re.DOTALL)
 FILE_NAME = re.compile(r"^(?:#|//) ([\w][\w./-]*\.\w+)$")
 NOT_RUN = re.compile(r"^# not run: \S")
-LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)]*))?\)")
 
 
 @dataclasses.dataclass
@@ -66,20 +67,35 @@ def script_of(name, text):
     return "\n".join(script) + "\n", run, left_out
 
 
+def anchors(text):
+    """What a # may lead to, as they are made of the headings of a document."""
+    headings = re.findall(r"^#+ (.*)$", FENCE.sub("", text), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-")
+            for heading in headings}
+
+
 def dead_links(path, text):
-    for target in LINK.findall(FENCE.sub("", text)):
-        if "://" not in target and not target.startswith("mailto:"):
-            if not (path.parent / target).exists():
-                yield f"{path.relative_to(ROOT)}: the link to {target} leads nowhere"
+    for target, anchor in LINK.findall(FENCE.sub("", text)):
+        if "://" in target or target.startswith("mailto:"):
+            continue
+        where = path.parent / target if target else path
+        if not where.exists():
+            yield f"{path.relative_to(ROOT)}: the link to {target} leads nowhere"
+        elif anchor and where.suffix == ".md" and anchor not in anchors(where.read_text()):
+            yield f"{path.relative_to(ROOT)}: {target}#{anchor}: there is no such heading"
+
+
+def project_files(*patterns):
+    listed = subprocess.run(["git", "-C", ROOT, "ls-files", "-z", "--cached", "--others",
+                             "--exclude-standard", "--", *patterns],
+                            capture_output=True, text=True, check=True)
+    return sorted({name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()})
 
 
 def copy_project(scratch):
-    listed = subprocess.run(["git", "-C", ROOT, "ls-files", "-z", "--cached", "--others",
-                             "--exclude-standard"], capture_output=True, text=True, check=True)
-    for name in listed.stdout.split("\0"):
-        if name and (ROOT / name).is_file():
-            (scratch / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, scratch / name)
+    for name in project_files():
+        (scratch / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, scratch / name)
 
 
 def follow(name, script, binaries, timeout):
@@ -146,10 +162,12 @@ def main():
         sys.exit(f"check_docs: {arguments.bin} is not there: run `make build` first")
 
     problems, blocks, skipped = [], 0, 0
+    linked = arguments.files and files or [ROOT / name for name in project_files("*.md")]
+    for path in linked:
+        problems += dead_links(path, path.read_text())
     for path in files:
         text = path.read_text()
         name = os.path.relpath(path, ROOT)
-        problems += dead_links(path, text)
         script, run, left_out = script_of(name, text)
         if run:
             problems += follow(name, script, binaries, arguments.timeout)

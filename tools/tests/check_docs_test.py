@@ -38,6 +38,16 @@ class DocsTest(unittest.TestCase):
         self.assertEqual(len(found), 1)
         self.assertIn("leaves a process: sleep 1000", found[0])
 
+    def test_links_lead_to_a_file_and_to_a_heading_in_it(self):
+        self.assertEqual(check_docs.anchors("# It: `a` and b\n## C++\n"), {"it-a-and-b", "c"})
+        page = check_docs.ROOT / "docs" / "README.md"
+        for text, wrong in (
+                ("[a](../README.md#two-commands) [b](https://x/y#z) [c](install.md)", []),
+                ("[a](nowhere.md)", ["docs/README.md: the link to nowhere.md leads nowhere"]),
+                ("[a](install.md#nowhere)",
+                 ["docs/README.md: install.md#nowhere: there is no such heading"])):
+            self.assertEqual(list(check_docs.dead_links(page, text)), wrong)
+
     def test_hanging_is_a_problem(self):
         found = problems("```sh\nsleep 1000\n```\n", timeout=0.2)
         self.assertIn("x.md: not done after 0.2 s", found[0])
