@@ -47,7 +47,11 @@ check_tidy() {
 check_promises() { tools/promises.py --check; }
 
 programs() { ninja -C "$build" -j"$jobs" --quiet programs; }
-check_docs() { programs && tools/check_docs.py --bin "$build/bin"; }
+check_docs() {
+  programs && ninja -C "$build" -j"$jobs" --quiet fractos-operator &&
+    tools/check_reference.py --bin "$build/bin" && tools/check_metrics.py &&
+    tools/check_docs.py --bin "$build/bin"
+}
 check_demo() { programs && tools/demo.py "$build/bin"; }
 
 passed=0
