@@ -4,27 +4,32 @@
 #
 #   tools/check_chart.sh [NAME...]
 #
-# Tools are those that `make kube-tools` builds, NAME-VERSION in ${XDG_CACHE_HOME:-~/.cache}/fractos/bin,
-# and promtool of Debian's package prometheus. A check whose tool is missing fails and says so; with
-# CHART_WITHOUT="kube-linter dashboard-linter" those named are left out, which the last line counts:
-# "chart: N passed, M failed, K left out".
+# Tools are those that `make kube-tools` and `make cluster-binaries` build, in the versions of
+# tests/cluster/programs.py; promtool of Debian's package prometheus; and two that nothing here builds,
+# NAME-VERSION in ${XDG_CACHE_HOME:-~/.cache}/fractos/bin. A check whose tool is missing fails and says
+# so; with CHART_WITHOUT="kube-linter dashboard-linter" those named are left out, which the last line
+# counts: "chart: N passed, M failed, K left out".
 set -uo pipefail
 cd "$(dirname "$0")/.."
 [ $# -gt 0 ] || set -- crds lint unit docs metrics dashboards rules schemas kube-score kube-linter \
                        dashboard-linter admission server
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/fractos
 chart=helm/fractos
-kubernetes=1.34.0  # what templates are rendered for
+# What templates are rendered for.
+kubernetes=$(sed -n 's/^KUBERNETES = "\(.*\)"$/\1/p' tests/cluster/programs.py)
 
-declare -A versions=([helm]=3.21.4 [helm-unittest]=1.0.1 [helm-docs]=1.14.2 [kubeconform]=0.7.0
-                     [kube-score]=1.20.0 [kube-linter]=0.8.3 [dashboard-linter]=0.2.0)
+declare -A others=([kube-linter]=0.8.3 [dashboard-linter]=0.2.0)
 missing_tool=69  # the exit status of a check that could not run
 
 # tool NAME: its path, on standard output.
 tool() {
-  local path=$cache/bin/$1-${versions[$1]}
+  if [ -z "${others[$1]:-}" ]; then
+    tests/cluster/cluster which "$1" || return $missing_tool
+    return
+  fi
+  local path=$cache/bin/$1-${others[$1]}
   if [ ! -x "$path" ]; then
-    echo "$1 ${versions[$1]} is not in $cache/bin: make kube-tools" >&2
+    echo "$1 ${others[$1]} is not in $cache/bin, and nothing here builds it" >&2
     return $missing_tool
   fi
   echo "$path"
@@ -96,7 +101,7 @@ check_rules() {
 
 # Against what the API server itself says; kinds of the Prometheus operator are none of its.
 check_schemas() {
-  local conform schemas=$cache/schemas/kubernetes-1.34.10 values; conform=$(tool kubeconform) || return
+  local conform schemas=$cache/schemas/kubernetes-$kubernetes values; conform=$(tool kubeconform) || return
   if [ ! -d "$schemas" ]; then
     tools/openapi_schemas.py "$schemas.new" || return
     rm -rf "$schemas" && mv "$schemas.new" "$schemas"
@@ -112,7 +117,7 @@ check_kube-score() {
   while read -r name _; do ignored+=(--ignore-test "$name"); done \
     < <(grep -v '^ *\(#\|$\)' "$chart/ci/kube-score.txt")
   for values in full namespaced; do
-    render $values | "$score" score --kubernetes-version v1.34 --exit-one-on-warning \
+    render $values | "$score" score --kubernetes-version "v${kubernetes%.*}" --exit-one-on-warning \
       "${ignored[@]}" - || return 1
   done
   echo "$((${#ignored[@]} / 2)) test left out, for the reason in $chart/ci/kube-score.txt"

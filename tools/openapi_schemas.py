@@ -79,11 +79,7 @@ def main():
     else:
         missing = control_plane.missing()
         if missing:
-            where = control_plane.binaries()
-            print(
-                f"tools/openapi_schemas.py: missing in {where}: {', '.join(missing)}",
-                file=sys.stderr,
-            )
+            print(f"tools/openapi_schemas.py: {missing}", file=sys.stderr)
             return 2
         with control_plane.ControlPlane.start() as plane:
             count = write(plane, arguments.folder)

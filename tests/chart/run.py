@@ -22,7 +22,6 @@ import control_plane  # pylint: disable=wrong-import-position
 from harness import Failed, expect  # pylint: disable=wrong-import-position
 
 CHART = ROOT / "helm" / "fractos"
-HELM = "helm-3.21.4"
 HOME = "fractos-system"
 OPERATOR = f"system:serviceaccount:{HOME}:fractos-operator"
 DAEMON_RULES = [
@@ -63,7 +62,7 @@ class Cluster:
         return said
 
     def helm(self, *arguments):
-        command = [str(control_plane.binaries() / HELM), f"--kubeconfig={self._plane.kubeconfig}"]
+        command = [str(control_plane.program("helm")), f"--kubeconfig={self._plane.kubeconfig}"]
         done = subprocess.run(
             [*command, f"--namespace={HOME}", *arguments],
             stdin=subprocess.DEVNULL,
@@ -327,11 +326,9 @@ def run(plane, wanted):
 
 
 def main():
-    missing = control_plane.missing()
-    missing += [] if (control_plane.binaries() / HELM).exists() else [HELM]
+    missing = control_plane.missing("helm")
     if missing:
-        where = control_plane.binaries()
-        print(f"tests/chart: missing in {where}: {', '.join(missing)}", file=sys.stderr)
+        print(f"tests/chart: {missing}", file=sys.stderr)
         return 2
     # So that `with` ends what was started, however this ends.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))

@@ -11,6 +11,7 @@ if ./cluster status >/dev/null 2>&1; then
   exit 1
 fi
 kubectl=$(./cluster which kubectl) || exit 1
+kubernetes=${kubectl##*-}
 work=$(mktemp -d)
 passed=0
 failed=0
@@ -74,9 +75,9 @@ up_again() {
 other_count() { ! ./cluster up --nodes 1 2>"$work/other" && grep "of 3 nodes is up" "$work/other"; }
 
 versions() {
-  k version | grep "Server Version: v1.34.10" &&
+  k version | grep -F "Server Version: v$kubernetes" &&
     k get nodes -o jsonpath='{.items[*].status.nodeInfo.kubeletVersion}' |
-      grep '^v1.34.10 v1.34.10 v1.34.10$'
+      grep -Fx "v$kubernetes v$kubernetes v$kubernetes"
 }
 
 pod_per_node() {
@@ -201,7 +202,7 @@ if [ $failed -eq 0 ]; then
   export KUBECONFIG
   try "up on a running cluster says so" up_again
   try "up with another count is refused" other_count
-  try "server and nodes are 1.34.10" versions
+  try "server and nodes are $kubernetes" versions
   try "a pod runs on each node, from an image that was loaded" pod_per_node
   try "pods find each other across nodes, by the headless service's names" by_name
   try "a name outside does not exist" no_such_name

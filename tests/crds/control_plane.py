@@ -13,34 +13,37 @@ import signal
 import socket
 import ssl
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.request
 
-ETCD = "etcd-3.6.14"
-API_SERVER = "kube-apiserver-1.34.10"
-KUBECTL = "kubectl-1.34.10"
+# Last, for a module there has this one's name.
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "cluster"))
+import programs  # pylint: disable=wrong-import-position
+
 START_SECONDS = 60
 
 
-def binaries():
-    """Where `make kube-tools` keeps programs, by name and version."""
-    cache = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    return pathlib.Path(cache) / "fractos" / "bin"
+def program(name):
+    """Where `make cluster-binaries` puts it, in the version that tests/cluster says."""
+    return programs.named(name).path
 
 
 def kubectl_program():
-    cached = binaries() / KUBECTL
+    cached = program("kubectl")
     return str(cached) if cached.exists() else shutil.which("kubectl")
 
 
-def missing():
-    """The programs that are not there."""
-    return (
-        [name for name in (ETCD, API_SERVER) if not (binaries() / name).exists()]
-        + ([] if kubectl_program() else [KUBECTL])
-        + ([] if shutil.which("openssl") else ["openssl"])
-    )
+def missing(*more):
+    """What is not there of the programs that this takes, and of `more`, as the message to show."""
+    lacking = [
+        str(program(name)) for name in ("etcd", "kube-apiserver", *more) if not program(name).exists()
+    ]
+    lacking += [] if kubectl_program() else [str(program("kubectl"))]
+    if lacking:
+        return f"not there: {', '.join(lacking)}: make cluster-binaries"
+    return "" if shutil.which("openssl") else "openssl is not on PATH"
 
 
 class Kubectl:
@@ -157,7 +160,7 @@ class ControlPlane(Kubectl):
         log = open(self.folder / f"{name}.log", "w")
         self.processes.append(
             subprocess.Popen(
-                [str(binaries() / name), *arguments],
+                [str(program(name)), *arguments],
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -169,7 +172,7 @@ class ControlPlane(Kubectl):
         self._certificates()
         etcd, peer, secure = _free_ports(3)
         self._spawn(
-            ETCD,
+            "etcd",
             "--data-dir=etcd",
             "--unsafe-no-fsync",
             "--log-level=error",
@@ -180,7 +183,7 @@ class ControlPlane(Kubectl):
             f"--initial-cluster=default=http://127.0.0.1:{peer}",
         )
         self._spawn(
-            API_SERVER,
+            "kube-apiserver",
             f"--etcd-servers=http://127.0.0.1:{etcd}",
             "--bind-address=127.0.0.1",
             f"--secure-port={secure}",

@@ -81,11 +81,7 @@ def main():
         return run(control_plane.Kubectl(arguments.kubeconfig), arguments.names)
     missing = control_plane.missing()
     if missing:
-        print(
-            f"tests/crds: missing in {control_plane.binaries()}: {', '.join(missing)}. "
-            "They are built with the test cluster's programs; or give --kubeconfig.",
-            file=sys.stderr,
-        )
+        print(f"tests/crds: {missing}; or give --kubeconfig", file=sys.stderr)
         return 2
     # So that `with` ends what was started, however this ends.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))

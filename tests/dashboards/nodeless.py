@@ -19,8 +19,8 @@ NAMESPACE = "default"
 
 def enter():
     """Returns inside the namespaces; exits 2 if programs are missing."""
-    if control_plane.missing():
-        print(f"dashboards: not there: {', '.join(control_plane.missing())}: make kube-tools")
+    if missing := control_plane.missing():
+        print(f"dashboards: {missing}")
         sys.exit(2)
     if os.environ.get(INSIDE):
         subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
