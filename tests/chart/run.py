@@ -24,26 +24,11 @@ from harness import Failed, expect  # pylint: disable=wrong-import-position
 CHART = ROOT / "helm" / "fractos"
 HOME = "fractos-system"
 OPERATOR = f"system:serviceaccount:{HOME}:fractos-operator"
-DAEMON_RULES = [
-    {
-        "apiGroups": ["coordination.k8s.io"],
-        "resources": ["leases"],
-        "resourceNames": ["storage"],
-        "verbs": ["get", "watch", "update"],
-    },
-    {
-        "apiGroups": ["fractos.dev"],
-        "resources": ["deviceclusters"],
-        "resourceNames": ["storage"],
-        "verbs": ["get", "watch"],
-    },
-    {
-        "apiGroups": ["fractos.dev"],
-        "resources": ["deviceclusters/status"],
-        "resourceNames": ["storage"],
-        "verbs": ["update", "patch"],
-    },
-]
+GOLDEN = ROOT / "tests" / "unit" / "operator" / "reconcilers" / "golden" / "small.json"
+# What the operator grants the daemons of the DeviceCluster storage, as its unit test has it.
+DAEMON_RULES = next(
+    each["rules"] for each in json.loads(GOLDEN.read_text()) if each["kind"] == "Role"
+)
 
 
 class Cluster:

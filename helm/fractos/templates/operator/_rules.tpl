@@ -1,6 +1,6 @@
 {{/* What the operator does in the namespaces that it looks after. No wildcard and no Secret. It makes
-Roles for daemons, and Kubernetes lets nobody grant what he does not have: so it has `get`, `watch` and
-`update` on Leases and `get`, `watch` on DeviceClusters for their sake, too. */}}
+Roles for daemons, and Kubernetes lets nobody grant what he does not have: so it has `update` on Leases
+and on the status of DeviceClusters for their sake, too. */}}
 {{- define "fractos.operatorRules" -}}
 # TaskGraphs: run, recorded, and deleted after their time.
 - apiGroups: [fractos.dev]
