@@ -44,6 +44,10 @@ MAY_GENERATED = ["lib/link", "daemon/device", "adaptors/kit", "bench", "tests"]
 GRPC = re.compile(r"^(grpc|grpcpp|google/protobuf)/")
 MAY_GRPC = [*MAY_GENERATED, "lib/memory", "lib/runtime"]
 
+# Nobody else's headers may pull in cpprestsdk's, which are slow to compile, and throw.
+CPPREST = re.compile(r"^(cpprest|pplx)/")
+MAY_CPPREST = ["lib/kube/cpprest_transport.h", "lib/kube/cpprest_transport.cc"]
+
 # What a pure folder must not use: its time, chance and threads come in from outside.
 IMPURE_HEADERS = {
     "thread", "mutex", "shared_mutex", "condition_variable", "future", "semaphore", "latch",
@@ -98,6 +102,9 @@ def check_file(path, text):
             elif GRPC.match(header):
                 if not within_any(path, MAY_GRPC):
                     yield number, f"{header}: gRPC stops at {', '.join(MAY_GRPC)}"
+            elif CPPREST.match(header):
+                if path not in MAY_CPPREST:
+                    yield number, f"{header}: cpprestsdk stops at lib/kube/cpprest_transport"
             elif header.endswith(".json.h"):
                 pass  # a text that the build embeds (cmake/FractosEmbed.cmake): data, not code
             elif OURS.match(header):

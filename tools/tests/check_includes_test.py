@@ -52,6 +52,13 @@ class IncludesTest(unittest.TestCase):
         self.assert_refused("cli/main.cc", "#include <grpcpp/grpcpp.h>", "gRPC stops")
         self.assert_refused("lib/protocol/a.h", "#include <google/protobuf/message.h>", "gRPC")
 
+    def test_cpprestsdk_stops_at_the_transport(self):
+        for header in ("cpprest/http_client.h", "pplx/pplxtasks.h"):
+            self.assert_allowed("lib/kube/cpprest_transport.cc", f"#include <{header}>")
+            for path in ("lib/kube/rest_client.cc", "operator/main.cc",
+                         "tests/unit/lib/kube/cpprest_transport_test.cc"):
+                self.assert_refused(path, f"#include <{header}>", "cpprestsdk stops")
+
     def test_pure_folders_have_no_thread_clock_socket_or_chance(self):
         for header in ("thread", "mutex", "iostream", "fstream", "sys/socket.h", "random",
                        "absl/synchronization/mutex.h", "absl/time/clock.h"):
