@@ -123,8 +123,8 @@ def check_status():
         crd = yaml.safe_load((ROOT / "crds" / f"fractos.dev_{kind.lower()}s.yaml").read_text())
         schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
         yield from status_faults(page, kind, schema["properties"]["status"])
-    sources = [path for path in (ROOT / "operator" / "reconcilers").glob("*.cc")
-               if re.match(r"task_graph_|device_cluster_(status|reconciler)", path.name)]
+    sources = [path for folder in ("operator", "lib") for path in (ROOT / folder).rglob("*.cc")
+               if re.match(r"task_graph_(?!yaml|json)|device_cluster_(status|reconciler)", path.name)]
     reasons = {reason for path in sources for reason in REASON.findall(path.read_text())}
     yield from missing(page, "docs/taskgraph.md", reasons, "reason")
 
