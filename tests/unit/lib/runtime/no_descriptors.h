@@ -9,10 +9,10 @@
 namespace fractos {
 
 // As long as it lives nothing can be opened in this process, or `left` files at most, as if all its
-// other descriptors were in use; what is open stays so. It counts what is open now: nothing else may
-// be about to close something. UBSan opens a pipe when it meets a type for the first time, and takes
-// the object for broken when it cannot: a test run alone may need to do once before what it then
-// does without descriptors.
+// other descriptors were in use; what is open stays so. It counts what is open now: nothing else
+// may be about to close something. UBSan opens a pipe when it meets a type for the first time, and
+// takes the object for broken when it cannot: a test run alone may need to do once before what it
+// then does without descriptors.
 class NoDescriptors {
  public:
   explicit NoDescriptors(int left = 0) {
