@@ -110,6 +110,8 @@ absl::StatusOr<DaemonFlags> ParseDaemonFlags(int argc, const char* const* argv) 
   app.add_option("--http-address", flags.http_address,
                  "serve /metrics, /healthz and /readyz at host:port, [::1]:port or :port")
       ->envname("FRACTOS_HTTP_ADDRESS");
+  app.add_option("--health-address", flags.health_address,
+                 "serve /healthz and /readyz here instead");
   app.add_option("--otlp-endpoint", flags.otlp_endpoint,
                  "send the spans of traced runs to this collector: http://host:port [env: "
                  "OTEL_EXPORTER_OTLP_ENDPOINT]");

@@ -35,8 +35,9 @@ struct DaemonFlags {
   std::string advertised;  // where others reach it; empty: at `endpoint`
   // Set: replicas are pods and elect their leader by a Lease; else by a file lock in `directory`.
   std::optional<KubernetesFlags> kubernetes;
-  std::string http_address;   // empty: none
-  std::string otlp_endpoint;  // empty: as the environment says
+  std::string http_address;    // empty: none
+  std::string health_address;  // empty: at http_address
+  std::string otlp_endpoint;   // empty: as the environment says
   EventLog::Format log_format = EventLog::Format::kText;
   bool verbose = false;
   uint64_t memory_quota_bytes = uint64_t{1} << 30;

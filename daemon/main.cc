@@ -13,6 +13,7 @@
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
@@ -283,16 +284,23 @@ int Run(const DaemonFlags& flags) {
     lock = *std::move(locked);
   }
   // Before it may lead: whoever cannot be reached must not take the lead from another.
-  std::unique_ptr<StatusServer> http;
-  if (!flags.http_address.empty()) {
-    auto server = StatusServer::Start(
-        flags.http_address, MakePages(&loop, &controller, &metrics, cluster.get(), spans.get()));
+  std::vector<std::unique_ptr<StatusServer>> http;
+  StatusServer::Pages pages = MakePages(&loop, &controller, &metrics, cluster.get(), spans.get());
+  StatusServer::Pages health;
+  if (!flags.health_address.empty()) {
+    health.not_healthy_for = std::exchange(pages.not_healthy_for, nullptr);
+    health.not_ready_for = std::exchange(pages.not_ready_for, nullptr);
+  }
+  for (auto& [address, served] :
+       {std::pair(&flags.http_address, &pages), std::pair(&flags.health_address, &health)}) {
+    if (address->empty()) continue;
+    auto server = StatusServer::Start(*address, std::move(*served));
     if (!server.ok()) {
       return Fail(log, "http", server.status(),
                   absl::IsInvalidArgument(server.status()) ? kExitBadInput : kExitFailed);
     }
-    http = *std::move(server);
-    log.Write(Level::kInfo, "http", {{"address", http->address()}});
+    http.push_back(*std::move(server));
+    log.Write(Level::kInfo, "http", {{"address", http.back()->address()}});
   }
   absl::Status started = controller.Start(*std::move(election));
   if (!started.ok()) return Fail(log, "cannot start", started, kExitFailed);
@@ -307,7 +315,7 @@ int Run(const DaemonFlags& flags) {
     while (!daemon.idle() && clock.Now() < until) AwaitEvent(wake, clock, until);
     log.Write(Level::kInfo, daemon.idle() ? "drained" : "stopping with work under way");
   }
-  http = nullptr;
+  http.clear();
   controller.Shutdown(kLinkGrace, [&loop] { loop.Stop(); });
   loop_thread.join();
   return daemon.failed() ? kExitBadInput : 0;

@@ -1,8 +1,12 @@
 #include "lib/runtime/status_server.h"
 
 #include <httplib.h>
+#include <poll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <chrono>
 #include <thread>
 #include <utility>
 
@@ -12,8 +16,7 @@
 namespace fractos {
 namespace {
 
-constexpr size_t kThreads = 2;
-constexpr time_t kTimeoutSeconds = 5;
+constexpr size_t kThreads = 4;
 
 struct HostPort {
   std::string host;
@@ -40,11 +43,77 @@ absl::StatusOr<HostPort> ParseAddress(absl::string_view address) {
   return parsed;
 }
 
+// A connection that ends at a deadline, whatever comes until then. The library's own bounds each
+// read, so whoever sends a byte now and then would keep a thread for ever.
+class BoundedStream final : public httplib::Stream {
+ public:
+  BoundedStream(int socket, Time deadline) : socket_(socket), deadline_(deadline) {}
+
+  bool is_readable() const override { return begin_ < end_ || Wait(POLLIN); }
+  bool is_writable() const override { return Wait(POLLOUT); }
+  ssize_t read(char* to, size_t size) override {
+    if (begin_ == end_) {
+      if (!Wait(POLLIN)) return -1;
+      const ssize_t got = ::recv(socket_, buffer_, sizeof(buffer_), MSG_DONTWAIT);
+      if (got <= 0) return got;
+      begin_ = 0;
+      end_ = static_cast<size_t>(got);
+    }
+    const size_t taken = std::min(size, end_ - begin_);
+    std::copy_n(buffer_ + begin_, taken, to);
+    begin_ += taken;
+    return static_cast<ssize_t>(taken);
+  }
+  ssize_t write(const char* from, size_t size) override {
+    return Wait(POLLOUT) ? ::send(socket_, from, size, MSG_NOSIGNAL | MSG_DONTWAIT) : -1;
+  }
+  // Nobody is told.
+  void get_remote_ip_and_port(std::string&, int&) const override {}
+  void get_local_ip_and_port(std::string&, int&) const override {}
+  int socket() const override { return socket_; }
+
+ private:
+  bool Wait(short events) const {
+    pollfd polled{socket_, events, 0};
+    while (true) {
+      const auto left = std::chrono::ceil<std::chrono::milliseconds>(
+          deadline_ - std::chrono::steady_clock::now());
+      if (left.count() <= 0) return false;
+      const int ready = ::poll(&polled, 1, static_cast<int>(left.count()));
+      if (ready > 0) return true;
+      if (ready < 0 && errno != EINTR) return false;
+    }
+  }
+
+  const int socket_;
+  const Time deadline_;
+  char buffer_[4096];
+  size_t begin_ = 0, end_ = 0;  // what was received and has not been read
+};
+
+// One request a connection, and a time for all of it.
+class BoundedServer final : public httplib::Server {
+ public:
+  explicit BoundedServer(Duration patience) : patience_(patience) {}
+
+ private:
+  bool process_and_close_socket(int socket) override {
+    BoundedStream stream(socket, std::chrono::steady_clock::now() + patience_);
+    bool closed = false;
+    const bool answered = process_request(stream, /*close_connection=*/true, closed, nullptr);
+    ::shutdown(socket, SHUT_RDWR);
+    ::close(socket);
+    return answered;
+  }
+
+  const Duration patience_;
+};
+
 }  // namespace
 
 class StatusServer::Impl {
  public:
-  explicit Impl(Pages pages) : pages_(std::move(pages)) {
+  Impl(Pages pages, Duration patience) : pages_(std::move(pages)), server_(patience) {
     server_.new_task_queue = [] { return new httplib::ThreadPool(kThreads); };
     // Not the library's SO_REUSEPORT: two servers would share the port, each with half of the
     // requests, and nobody would be told.
@@ -52,9 +121,6 @@ class StatusServer::Impl {
       const int yes = 1;
       ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
     });
-    server_.set_read_timeout(kTimeoutSeconds);
-    server_.set_write_timeout(kTimeoutSeconds);
-    server_.set_keep_alive_max_count(1);
     server_.set_payload_max_length(0);
     if (pages_.metrics != nullptr) {
       server_.Get("/metrics", [this](const httplib::Request&, httplib::Response& response) {
@@ -99,16 +165,16 @@ class StatusServer::Impl {
   }
 
   const Pages pages_;
-  httplib::Server server_;
+  BoundedServer server_;
   std::string address_;
   std::thread thread_;
 };
 
 absl::StatusOr<std::unique_ptr<StatusServer>> StatusServer::Start(absl::string_view address,
-                                                                  Pages pages) {
+                                                                  Pages pages, Duration patience) {
   absl::StatusOr<HostPort> where = ParseAddress(address);
   if (!where.ok()) return where.status();
-  auto impl = std::make_unique<Impl>(std::move(pages));
+  auto impl = std::make_unique<Impl>(std::move(pages), patience);
   absl::Status listening = impl->Listen(*where);
   if (!listening.ok()) return listening;
   return std::unique_ptr<StatusServer>(new StatusServer(std::move(impl)));

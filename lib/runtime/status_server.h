@@ -8,10 +8,12 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "lib/base/clock.h"
 
 namespace fractos {
 
 // A small HTTP server on threads of its own. It answers GET alone, and one request a connection.
+// Whoever connects keeps a thread for as long as `patience` at most.
 class StatusServer {
  public:
   // Those that are null are not found. The last two say why not, and nothing when all is well.
@@ -23,8 +25,8 @@ class StatusServer {
 
   // Listens at "host:port", "[::1]:port" or ":port" (all addresses); port 0 is any. InvalidArgument
   // when `address` is none of these, Unavailable when nobody can listen there.
-  static absl::StatusOr<std::unique_ptr<StatusServer>> Start(absl::string_view address,
-                                                             Pages pages);
+  static absl::StatusOr<std::unique_ptr<StatusServer>> Start(
+      absl::string_view address, Pages pages, Duration patience = std::chrono::seconds(5));
   ~StatusServer();
 
   // "host:port" with the port that was chosen.

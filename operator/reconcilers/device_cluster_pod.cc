@@ -36,7 +36,7 @@ Json Restricted() {
 }
 
 Json Probe(const char* path, int period, int failures) {
-  return {{"httpGet", {{"path", path}, {"port", "metrics"}}},
+  return {{"httpGet", {{"path", path}, {"port", "health"}}},
           {"periodSeconds", period},
           {"timeoutSeconds", 2},
           {"failureThreshold", failures}};
@@ -60,7 +60,8 @@ Json DaemonArguments(const DeviceClusterSpec& spec, const Images& images) {
        absl::StrCat("--lease-duration=", spec.lease_duration_seconds),
        absl::StrCat("--renew-deadline=", spec.renew_deadline_seconds),
        absl::StrCat("--retry-period=", spec.retry_period_seconds),
-       absl::StrCat("--http-address=:", kMetricsPort), "--log-format=json",
+       absl::StrCat("--http-address=:", kMetricsPort),
+       absl::StrCat("--health-address=:", kHealthPort), "--log-format=json",
        absl::StrCat("--max-in-flight=", spec.max_in_flight),
        absl::StrCat("--drain-grace=", kDrainSeconds), absl::StrCat("--adaptor-socket=", kSocket),
        absl::StrCat("--adaptor-options=", spec.options)});
@@ -74,8 +75,9 @@ Json DaemonContainer(const DeviceClusterSpec& spec, const Images& images) {
   DeviceClusterSpec literal = spec;
   literal.options = Literal(spec.options);
   Json ports = Json::array();
-  for (const auto& [name, port] : {std::pair("metrics", kMetricsPort), std::pair("link", kLinkPort),
-                                   std::pair("memory", kMemoryPort)}) {
+  for (const auto& [name, port] :
+       {std::pair("metrics", kMetricsPort), std::pair("health", kHealthPort),
+        std::pair("link", kLinkPort), std::pair("memory", kMemoryPort)}) {
     ports.push_back({{"name", name}, {"containerPort", port}, {"protocol", "TCP"}});
   }
   return {{"name", "daemon"},

@@ -38,6 +38,7 @@ inline constexpr char kRevisionLabel[] =
 inline constexpr char kManagedSelector[] = "app.kubernetes.io/managed-by=fractos-operator";
 
 inline constexpr int kMetricsPort = 8080;
+inline constexpr int kHealthPort = 8081;  // open to the kubelet alone
 inline constexpr int kLinkPort = 7447;
 inline constexpr int kMemoryPort = 7448;
 

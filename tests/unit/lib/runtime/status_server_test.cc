@@ -1,8 +1,18 @@
 #include "lib/runtime/status_server.h"
 
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
+#include <chrono>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "lib/base/unique_fd.h"
 #include "lib/runtime/http_probe.h"
 
 namespace fractos {
@@ -24,6 +34,41 @@ TEST(StatusServerTest, ServesThePagesThatThereAre) {
   const absl::Status why = ProbeHttp(absl::StrCat("http://", server->address(), "/healthz"));
   EXPECT_NE(why.message().find("the renewal hangs"), absl::string_view::npos) << why;
   EXPECT_EQ(Get(*server, "/metrics"), absl::StatusCode::kFailedPrecondition);
+}
+
+// promise: T-17
+TEST(StatusServerTest, WhoeverDribblesIsCutOffAndProbesAreAnswered) {
+  const auto server = StatusServer::Start("127.0.0.1:0", {nullptr, [] { return ""; }, nullptr},
+                                          std::chrono::milliseconds(300))
+                          .value();
+  const std::string address = server->address();
+  int port = 0;
+  ASSERT_TRUE(absl::SimpleAtoi(address.substr(address.rfind(':') + 1), &port));
+  std::vector<UniqueFd> slow;
+  for (int i = 0; i < 8; ++i) {  // more than there are threads
+    UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in to{};
+    to.sin_family = AF_INET;
+    to.sin_port = htons(static_cast<uint16_t>(port));
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    ASSERT_EQ(::connect(socket.get(), reinterpret_cast<sockaddr*>(&to), sizeof(to)), 0);
+    slow.push_back(std::move(socket));
+  }
+  // Each sends a byte now and then, sooner than any read would time out, until it is cut off.
+  std::thread dribble([&slow] {
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (!slow.empty() && std::chrono::steady_clock::now() < until) {
+      std::erase_if(slow, [](const UniqueFd& socket) {
+        char end;
+        return ::send(socket.get(), "a", 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ||
+               ::recv(socket.get(), &end, 1, MSG_DONTWAIT) >= 0;
+      });
+      std::this_thread::yield();
+    }
+  });
+  EXPECT_EQ(Get(*server, "/healthz"), absl::StatusCode::kOk);
+  dribble.join();
+  EXPECT_TRUE(slow.empty()) << slow.size() << " are still served";
 }
 
 TEST(StatusServerTest, ProbesSayWhatIsWrong) {
