@@ -82,7 +82,6 @@ absl::Status DeviceController::Start(std::unique_ptr<Election> election) {
   if (absl::Status served = ServeMemory(); !served.ok()) return served;
   if (absl::Status listens = links_.Listen(options_.endpoint); !listens.ok()) return listens;
   device_->Start();
-  election_->Start();
   return absl::OkStatus();
 }
 
@@ -274,14 +273,14 @@ void DeviceController::OnExecuted(std::vector<Executed> executed) {
 }
 
 void DeviceController::OnDescribed(const DeviceDescription& description) {
-  {
-    absl::MutexLock lock(&mutex_);
-    described_ = true;
-  }
   Announce([&description](PeerInfo* info) {
     info->description_json = DeviceDescriptionToJson(description);
   });
   observer_->OnDescribed(description);
+  absl::MutexLock lock(&mutex_);
+  // Not before: a replica that can do nothing would lead in the place of one that can.
+  if (!described_ && !resigned_ && !stopping_) election_->Start();
+  described_ = true;
 }
 
 void DeviceController::OnDown(const absl::Status& why) { observer_->OnAdaptorDown(why); }

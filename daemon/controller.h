@@ -90,7 +90,7 @@ class DeviceController final : public LinkObserver, public DeviceObserver, publi
   DeviceController(const DeviceController&) = delete;
   DeviceController& operator=(const DeviceController&) = delete;
 
-  // Listens; then starts the adaptor and stands for election, neither of which waits for the other.
+  // Listens; then starts the adaptor, and stands for election once that has described itself.
   // Fails when the sockets cannot be served, and has led nobody then. Before the loop runs.
   absl::Status Start(std::unique_ptr<Election> election);
 

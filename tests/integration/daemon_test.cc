@@ -16,9 +16,11 @@
 #include <iostream>
 #include <map>
 #include <optional>
+#include <thread>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
@@ -281,6 +283,19 @@ TEST_F(DaemonTest, WhenTheLeaderIsKilledAnotherReplicaTakesOver) {
     EXPECT_EQ(result->executor, leader->self);
     daemons[leader->self.address.replica]->Signal(SIGKILL);
   }
+}
+
+// promise: E-29
+TEST_F(DaemonTest, AReplicaLeadsOnlyOnceItsAdaptorHasDescribedItself) {
+  auto mute = Start(0, {}, {}, {"/bin/sh", "-c", "exec sleep 1000"});
+  const absl::Time until = absl::Now() + kPatience;
+  while (!absl::StrContains(Log(), "serving") && absl::Now() < until) std::this_thread::yield();
+  auto daemon = Start(1);
+  Connect(2);
+  const std::optional<PeerInfo> leader = driver_.AwaitLeader();
+  ASSERT_TRUE(leader.has_value());
+  EXPECT_EQ(leader->self.address.replica, 1u);
+  EXPECT_EQ(leader->epoch, 1u) << "nobody led before";
 }
 
 // promise: T-10
