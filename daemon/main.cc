@@ -1,5 +1,6 @@
 // fractos-daemon: one device of a data centre.
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/eventfd.h>
@@ -69,6 +70,14 @@ void InstallSignalHandlers() {
   sigaction(SIGPIPE, &ignore, nullptr);
 }
 
+// In a pod: where the kubelet looks for why a container ended, to say it in the pod's status.
+constexpr char kTerminationLog[] = "/dev/termination-log";
+
+void WriteTerminationLog(absl::string_view why) {
+  const UniqueFd file(open(kTerminationLog, O_WRONLY | O_TRUNC | O_CLOEXEC));
+  if (file.valid()) (void)!write(file.get(), why.data(), why.size());
+}
+
 // What happens to the daemon, for the log, the metrics and the main thread.
 class Daemon final : public ControllerObserver {
  public:
@@ -101,6 +110,7 @@ class Daemon final : public ControllerObserver {
     // few times, for what it needs may have been missing only for a moment.
     hopeless |= ++ends_ >= kMaxFirstStarts;
     if (hopeless && !described_) {
+      WriteTerminationLog(why.message());
       failed_ = true;
       Wake();
     }

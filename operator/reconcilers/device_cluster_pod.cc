@@ -91,6 +91,7 @@ Json DaemonContainer(const DeviceClusterSpec& spec, const Images& images) {
           {"livenessProbe", Probe("/healthz", 5, 3)},
           {"resources", {{"requests", {{"cpu", "50m"}, {"memory", "64Mi"}}}}},
           {"securityContext", Restricted()},
+          {"terminationMessagePolicy", "FallbackToLogsOnError"},
           {"volumeMounts",
            Json::array(
                {{{"name", "fractos"}, {"mountPath", kSocketFolder}},
@@ -128,6 +129,7 @@ Json AdaptorContainer(const DeviceClusterSpec& spec, const Images& images) {
                     {"command", std::move(command)},
                     {"env", std::move(env)},
                     {"securityContext", Restricted()},
+                    {"terminationMessagePolicy", "FallbackToLogsOnError"},
                     {"volumeMounts", AdaptorMounts(spec)}};
   const Json& resources = kube::Member(spec.pod_template, "resources");
   container["resources"] =

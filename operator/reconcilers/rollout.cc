@@ -2,30 +2,61 @@
 
 #include <algorithm>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "operator/reconcilers/conditions.h"
 #include "operator/reconcilers/names.h"
 
 namespace fractos {
 namespace {
 
+// A container that ended badly this often does so again.
+constexpr int64_t kEndsAgain = 2;
+
 // Reasons for waiting that pass by themselves.
 bool IsOrdinary(const std::string& reason) {
   return reason.empty() || reason == "ContainerCreating" || reason == "PodInitializing";
 }
 
+// What the container said as it ended, on one line.
+std::string LastWords(const kube::Json& terminated) {
+  std::string text = kube::StringMember(terminated, "message");
+  absl::StripAsciiWhitespace(&text);
+  absl::StrReplaceAll({{"\n", "; "}}, &text);
+  const std::string code = absl::StrCat("exit code ", kube::IntegerMember(terminated, "exitCode"));
+  return text.empty() ? code : absl::StrCat(code, ": ", text);
+}
+
+// Why this container does not work, into `state`; false if nothing is known to be wrong.
+bool ReadContainer(const kube::Json& status, PodState* state) {
+  const kube::Json& current = kube::Member(status, "state");
+  const kube::Json& waiting = kube::Member(current, "waiting");
+  const kube::Json* ended = &kube::Member(current, "terminated");
+  if (!ended->is_object()) ended = &kube::Member(kube::Member(status, "lastState"), "terminated");
+  const bool failed = ended->is_object() && kube::IntegerMember(*ended, "exitCode") != 0;
+  std::string reason = kube::StringMember(waiting, "reason");
+  std::string message = kube::StringMember(waiting, "message");
+  if (IsOrdinary(reason)) {
+    // Between two starts there is no back-off to see.
+    if (!failed || kube::IntegerMember(status, "restartCount") < kEndsAgain) return false;
+    reason = kube::StringMember(*ended, "reason");
+    if (reason.empty()) reason = "Error";
+    message = LastWords(*ended);
+  } else if (failed) {
+    message = LastWords(*ended);  // says more than that it is waited for
+  }
+  state->trouble = reason;
+  state->trouble_message =
+      absl::StrCat("pod ", state->name, ", container ", kube::StringMember(status, "name"), ": ",
+                   message.empty() ? reason : message);
+  return true;
+}
+
 void ReadTrouble(const kube::Object& pod, PodState* state) {
   const kube::Json& statuses = kube::Member(pod.status(), "containerStatuses");
   for (const kube::Json& each : statuses.is_array() ? statuses : kube::Json::array()) {
-    const kube::Json& waiting = kube::Member(kube::Member(each, "state"), "waiting");
-    const std::string& reason = kube::StringMember(waiting, "reason");
-    if (IsOrdinary(reason)) continue;
-    state->trouble = reason;
-    const std::string& message = kube::StringMember(waiting, "message");
-    state->trouble_message =
-        absl::StrCat("pod ", state->name, ", container ", kube::StringMember(each, "name"), ": ",
-                     message.empty() ? reason : message);
-    return;
+    if (ReadContainer(each, state)) return;
   }
   const kube::Json& conditions = kube::Member(pod.status(), "conditions");
   for (const kube::Json& each : conditions.is_array() ? conditions : kube::Json::array()) {

@@ -119,5 +119,45 @@ TEST(RolloutTest, ReadsWhyAPodCannotWork) {
   EXPECT_EQ(state.trouble, "");
 }
 
+// A pod that is not ready, with one container.
+kube::Object PodWith(kube::Json container) {
+  kube::Object pod("v1", "Pod", "ns", "a-0");
+  container["name"] = "daemon";
+  pod.mutable_status()["containerStatuses"] = kube::Json::array({std::move(container)});
+  return pod;
+}
+
+// promise: O-12
+TEST(RolloutTest, SaysWhatAContainerThatEndsAgainAndAgainSaidLast) {
+  const kube::Json ended = {{"terminated",
+                             {{"exitCode", 2},
+                              {"reason", "Error"},
+                              {"message", "the adaptor refuses its options:\nno \"modle\"\n"}}}};
+  const std::string words =
+      "pod a-0, container daemon: exit code 2: the adaptor refuses its options:; no \"modle\"";
+  PodState state = ReadPod(PodWith(
+      {{"state", {{"waiting", {{"reason", "CrashLoopBackOff"}, {"message", "back-off 10s"}}}}},
+       {"lastState", ended},
+       {"restartCount", 5}}));
+  EXPECT_EQ(state.trouble, "CrashLoopBackOff");
+  EXPECT_EQ(state.trouble_message, words);
+  // It has just been started again, or has just ended.
+  const kube::Json running = {{"running", kube::Json::object()}};
+  state = ReadPod(PodWith({{"state", running}, {"lastState", ended}, {"restartCount", 2}}));
+  EXPECT_EQ(state.trouble, "Error");
+  EXPECT_EQ(state.trouble_message, words);
+  EXPECT_EQ(ReadPod(PodWith({{"state", ended}, {"restartCount", 3}})).trouble, "Error");
+
+  // Once is no trouble, nor is an end as it should be.
+  EXPECT_EQ(
+      ReadPod(PodWith({{"state", running}, {"lastState", ended}, {"restartCount", 1}})).trouble,
+      "");
+  EXPECT_EQ(ReadPod(PodWith({{"state", running},
+                             {"lastState", {{"terminated", {{"exitCode", 0}}}}},
+                             {"restartCount", 7}}))
+                .trouble,
+            "");
+}
+
 }  // namespace
 }  // namespace fractos
