@@ -432,9 +432,19 @@ class LinkTable::Impl final : public Stream::Owner, public std::enable_shared_fr
 
   Peer* FindOrAddLocked(const Address& address) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (Peer* peer = FindLocked(address); peer != nullptr) return peer;
+    if (peers_.size() >= kMaxPeers) ForgetIdleLocked();
     if (peers_.size() >= kMaxPeers) return nullptr;
     auto peer = std::make_unique<Peer>(address, options_.open_timeout);
     return peers_.emplace(address, std::move(peer)).first->second.get();
+  }
+
+  // Forgets all that nobody speaks to now, clusters that are long gone among them. Of those still
+  // needed the next continuation that names them says where they are.
+  void ForgetIdleLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    absl::erase_if(peers_, [](const auto& entry) {
+      const Peer& peer = *entry.second;
+      return !peer.keep && peer.links.empty() && peer.queue.empty();
+    });
   }
 
   Links::iterator AddLinkLocked(std::shared_ptr<Stream> stream, Duration patience)

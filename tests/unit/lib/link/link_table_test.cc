@@ -348,6 +348,17 @@ TEST_F(LinkTableTest, APeerThatWasGivenUpCanBeDialledAgain) {
   a.Await([&] { return a.count("+default/b-0@0") == 1; });
 }
 
+TEST_F(LinkTableTest, ClustersThatAreLongGoneMakeRoomForOthers) {
+  Node a("a"), b("b");
+  a.Start();
+  for (int i = 0; i < 10'000; ++i) {
+    a.links().Learn({absl::StrCat("default/gone-", i), {"unix:/nowhere"}, 0, 0});
+  }
+  a.Learn(b, b.ListenAndStart(Socket("b")));
+  a.links().Send(b.address(), NumberedEnd(7));
+  EXPECT_EQ(NumberOf(b.WaitForMessages(1)[0]), 7u);
+}
+
 TEST_F(LinkTableTest, WhoeverAnswersUnderAnotherNameIsNotThePeer) {
   Node a("a"), b("b"), c("c");
   a.Learn(b, c.ListenAndStart(Socket("c")));
