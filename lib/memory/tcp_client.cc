@@ -185,6 +185,8 @@ class TcpMemoryClient::Impl : public std::enable_shared_from_this<Impl> {
         case grpc::StatusCode::NOT_FOUND:
           return absl::NotFoundError(
               absl::StrCat(who, " has no Memory object ", request_.value.object.ToShortHex()));
+        case grpc::StatusCode::ABORTED:
+          return absl::ResourceExhaustedError(absl::StrCat(who, ": ", status.error_message()));
         case grpc::StatusCode::DEADLINE_EXCEEDED:
           return absl::DeadlineExceededError(absl::StrCat(who, " took too long"));
         default:

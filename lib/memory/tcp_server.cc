@@ -100,7 +100,8 @@ class TcpMemoryServer::Impl final : public grpc::CallbackGenericService {
     Answer(Impl* server, grpc::GenericCallbackServerContext* context)
         : server_(server), patience_(context) {
       if (server_->readers_.fetch_add(1) >= kMaxReaders) {
-        Finish({grpc::StatusCode::RESOURCE_EXHAUSTED, "too many readers"});
+        // Not RESOURCE_EXHAUSTED, which gRPC itself says of messages that are too long.
+        Finish({grpc::StatusCode::ABORTED, "too many readers"});
       } else if (context->method() != kMemoryMethod) {
         Finish({grpc::StatusCode::UNIMPLEMENTED, "this server serves Memory only"});
       } else {

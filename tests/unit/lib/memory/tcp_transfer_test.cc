@@ -257,6 +257,13 @@ TEST_F(TcpTransferTest, AMessageLongerThanAChunkIsNotTaken) {
   EXPECT_FALSE(PullFrom(owner.endpoint(), value).ok());
 }
 
+// promise: M-12
+TEST_F(TcpTransferTest, AnOwnerThatHasTooManyReadersHasNotLostTheValue) {
+  BadOwner owner({{}, {grpc::StatusCode::ABORTED, "too many readers"}});
+  const absl::Status status = PullFrom(owner.endpoint(), Committed("bytes")).status();
+  EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
+}
+
 // promise: M-23
 TEST_F(TcpTransferTest, AnOwnerThatDiesInTheMiddleIsUnavailable) {
   BadOwner owner({{std::string(100'000, 'x')}, grpc::Status::OK, /*hangs=*/true});
