@@ -127,7 +127,8 @@ Outcome JudgeRefinement(v1::Refinement* refinement, const Execute& execution, Me
 
 Outcome FailedOutcome(absl::string_view reason, absl::string_view message, bool retryable) {
   return {Outcome::Failed{
-      {std::string(reason), std::string(CutText(message, kMaxFailureMessageBytes))}, retryable}};
+      {std::string(reason), std::string(CutText(EscapeLines(message), kMaxFailureMessageBytes))},
+      retryable}};
 }
 
 Outcome JudgeAnswer(v1::Result* result, const Execute& execution, MemoryStore* store) {

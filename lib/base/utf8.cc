@@ -67,7 +67,11 @@ size_t Utf8SequenceLength(absl::string_view text, size_t at) {
   return length;
 }
 
-std::string EscapeText(absl::string_view text, char quote) {
+namespace {
+
+// With what `stays` says of a character that is text.
+template <typename Stays>
+std::string Escape(absl::string_view text, Stays stays) {
   std::string escaped;
   for (size_t at = 0; at < text.size();) {
     const size_t length = Utf8SequenceLength(text, at);
@@ -77,13 +81,27 @@ std::string EscapeText(absl::string_view text, char quote) {
     }
     const absl::string_view character = text.substr(at, length);
     at += length;
-    if (IsControl(character) || character[0] == '\\' || character[0] == quote) {
-      for (const char c : character) AppendEscaped(c, &escaped);
-    } else {
+    if (stays(character)) {
       absl::StrAppend(&escaped, character);
+    } else {
+      for (const char c : character) AppendEscaped(c, &escaped);
     }
   }
   return escaped;
+}
+
+}  // namespace
+
+std::string EscapeText(absl::string_view text, char quote) {
+  return Escape(text, [quote](absl::string_view character) {
+    return !IsControl(character) && character[0] != '\\' && character[0] != quote;
+  });
+}
+
+std::string EscapeLines(absl::string_view text) {
+  return Escape(text, [](absl::string_view character) {
+    return !IsControl(character) || character == "\n" || character == "\t";
+  });
 }
 
 absl::string_view CutText(absl::string_view text, size_t limit) {

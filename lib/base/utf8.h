@@ -18,6 +18,10 @@ size_t Utf8SequenceLength(absl::string_view text, size_t at);
 // whatever language, are left alone.
 std::string EscapeText(absl::string_view text, char quote);
 
+// `text` as it may stand on a terminal by itself: control characters other than line ends and tabs,
+// and bytes that are no UTF-8, are escaped as in C; all else is left alone.
+std::string EscapeLines(absl::string_view text);
+
 // The first `limit` bytes of `text` at most, not cutting a character in two.
 absl::string_view CutText(absl::string_view text, size_t limit);
 

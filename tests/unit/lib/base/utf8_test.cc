@@ -26,6 +26,14 @@ TEST(EscapeTextTest, EscapesTheQuoteThatItStandsIn) {
   EXPECT_EQ(EscapeText(R"(a"b'c)", '\''), R"(a"b\'c)");
 }
 
+TEST(EscapeLinesTest, LeavesLinesAndQuotesAlone) {
+  const std::string text = "no \"C:\\x\":\n\tKäse 🧀";
+  EXPECT_EQ(EscapeLines(text), text);
+  EXPECT_EQ(EscapeLines("a\x1b]0;b\a\r"
+                        "c"),
+            "a\\033]0;b\\007\\rc");
+}
+
 TEST(CutTextTest, NeverCutsACharacterInTwo) {
   EXPECT_EQ(CutText("abc", 3), "abc");
   EXPECT_EQ(CutText("abc", 2), "ab");
