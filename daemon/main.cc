@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -34,6 +33,7 @@
 #include "lib/runtime/event_loop.h"
 #include "lib/runtime/otlp_exporter.h"
 #include "lib/runtime/status_server.h"
+#include "lib/runtime/waker.h"
 
 namespace fractos {
 namespace {
@@ -48,17 +48,20 @@ constexpr absl::Duration kHealthPatience = absl::Seconds(1);
 
 using Level = EventLog::Level;
 
-// Signals get to the main thread through a descriptor. Handlers and not a blocked mask with
-// sigwait: a mask is inherited by adaptors, a handler is not.
+// Signals get to the main thread by its waker. Handlers and not a blocked mask with sigwait: a mask
+// is inherited by adaptors, a handler is not.
 std::atomic<int> g_stop_signals{0};
-std::atomic<int> g_wake_fd{-1};
+std::atomic<Waker*> g_waker{nullptr};
 
 void OnStopSignal(int) {
   if (++g_stop_signals > 1) _exit(kExitFailed);  // asked twice: at once
-  eventfd_write(g_wake_fd, 1);
+  const int error = errno;
+  if (Waker* const waker = g_waker.load(); waker != nullptr) waker->Wake();
+  errno = error;
 }
 
-void InstallSignalHandlers() {
+void InstallSignalHandlers(Waker* waker) {
+  g_waker = waker;
   struct sigaction stop {};
   stop.sa_handler = OnStopSignal;
   stop.sa_flags = SA_RESTART;
@@ -81,7 +84,9 @@ void WriteTerminationLog(absl::string_view why) {
 // What happens to the daemon, for the log, the metrics and the main thread.
 class Daemon final : public ControllerObserver {
  public:
-  Daemon(const EventLog* log, Metrics* metrics) : log_(log), metrics_(metrics) {}
+  // All outlive it.
+  Daemon(const EventLog* log, Metrics* metrics, Waker* waker)
+      : log_(log), metrics_(metrics), waker_(waker) {}
 
   void OnReached(const Reached& reached) override {
     metrics_->Reached(reached.state);
@@ -112,7 +117,7 @@ class Daemon final : public ControllerObserver {
     if (hopeless && !described_) {
       WriteTerminationLog(why.message());
       failed_ = true;
-      Wake();
+      waker_->Wake();
     }
   }
   void OnLeading(uint64_t epoch) override {
@@ -131,16 +136,15 @@ class Daemon final : public ControllerObserver {
 
   void BecameIdle() {
     idle_ = true;
-    Wake();
+    waker_->Wake();
   }
   bool failed() const { return failed_; }
   bool idle() const { return idle_; }
 
  private:
-  static void Wake() { eventfd_write(g_wake_fd, 1); }
-
   const EventLog* const log_;
   Metrics* const metrics_;
+  Waker* const waker_;
   std::atomic<bool> described_{false};
   std::atomic<int> ends_{0};
   std::atomic<bool> failed_{false};
@@ -148,17 +152,15 @@ class Daemon final : public ControllerObserver {
 };
 
 // Returns when something happened that the main thread should look at, or at `until`.
-void AwaitEvent(const UniqueFd& wake, const Clock& clock, Time until) {
+void AwaitEvent(Waker* waker, const Clock& clock, Time until) {
   int timeout = -1;
   if (until != Time::max()) {
     auto left = std::chrono::ceil<std::chrono::milliseconds>(until - clock.Now());
     timeout = static_cast<int>(std::max<int64_t>(left.count(), 0));
   }
-  pollfd fd{wake.get(), POLLIN, 0};
-  if (poll(&fd, 1, timeout) == 1) {
-    eventfd_t count;
-    eventfd_read(wake.get(), &count);
-  }
+  pollfd event = waker->Poll();
+  poll(&event, 1, timeout);
+  waker->Clear();
 }
 
 StatusServer::Pages MakePages(EventLoop* loop, const DeviceController* controller,
@@ -243,7 +245,7 @@ std::unique_ptr<OtlpExporter> MakeExporter(const DaemonFlags& flags, const Incar
   return nullptr;
 }
 
-int Run(const DaemonFlags& flags) {
+int Run(const DaemonFlags& flags, Waker* waker) {
   SystemClock clock;
   SystemRandom random;
   Incarnation self{{flags.cluster, flags.replica}, random.NewId<BootId>()};
@@ -251,10 +253,7 @@ int Run(const DaemonFlags& flags) {
                flags.verbose ? Level::kDebug : Level::kInfo, &clock);
   Metrics metrics(flags.cluster,
                   flags.kubernetes.has_value() ? flags.kubernetes->lease : std::string());
-  Daemon daemon(&log, &metrics);
-  UniqueFd wake(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  g_wake_fd = wake.get();
-  InstallSignalHandlers();
+  Daemon daemon(&log, &metrics, waker);
 
   absl::StatusOr<std::unique_ptr<Failpoint>> failpoint = Failpoint::FromEnvironment(self.address);
   if (!failpoint.ok()) return Fail(log, "failpoint", failpoint.status(), kExitBadInput);
@@ -317,12 +316,12 @@ int Run(const DaemonFlags& flags) {
   log.Write(Level::kInfo, "serving", {{"endpoint", controller.endpoint()}});
   std::thread loop_thread([&loop] { loop.Run(); });
 
-  while (!daemon.failed() && g_stop_signals == 0) AwaitEvent(wake, clock, Time::max());
+  while (!daemon.failed() && g_stop_signals == 0) AwaitEvent(waker, clock, Time::max());
   if (!daemon.failed()) {
     log.Write(Level::kInfo, "draining");
     controller.BeginDrain([&daemon] { daemon.BecameIdle(); });
     Time until = clock.Now() + std::chrono::duration_cast<Time::duration>(flags.drain_grace);
-    while (!daemon.idle() && clock.Now() < until) AwaitEvent(wake, clock, until);
+    while (!daemon.idle() && clock.Now() < until) AwaitEvent(waker, clock, until);
     log.Write(Level::kInfo, daemon.idle() ? "drained" : "stopping with work under way");
   }
   http.clear();
@@ -350,7 +349,11 @@ int Main(int argc, const char* const* argv) {
   }
   if (flags->die_with_parent && !DieWithParent()) return kExitFailed;
   RaiseDescriptorLimit();
-  return Run(*flags);
+  Waker waker;
+  InstallSignalHandlers(&waker);
+  const int code = Run(*flags, &waker);
+  g_waker = nullptr;  // handlers stay
+  return code;
 }
 
 }  // namespace

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -16,6 +15,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "lib/runtime/waker.h"
 
 namespace fractos {
 namespace {
@@ -29,18 +29,14 @@ constexpr int kAcceptPauseMs = 200;
 class SocketLauncher::Impl {
  public:
   Impl(UniqueFd listener, std::string path)
-      : listener_(std::move(listener)),
-        path_(std::move(path)),
-        incoming_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-        wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-        thread_([this] { Serve(); }) {}
+      : listener_(std::move(listener)), path_(std::move(path)), thread_([this] { Serve(); }) {}
 
   ~Impl() {
     {
       absl::MutexLock lock(&mutex_);
       stopping_ = true;
     }
-    eventfd_write(wake_.get(), 1);
+    wake_.Wake();
     thread_.join();
     unlink(path_.c_str());
   }
@@ -50,8 +46,7 @@ class SocketLauncher::Impl {
     if (!waiting_.valid()) {
       return absl::UnavailableError(absl::StrCat("no adaptor has connected to ", path_));
     }
-    eventfd_t count;
-    eventfd_read(incoming_.get(), &count);
+    incoming_.Clear();
     UniqueFd ours(fcntl(waiting_.get(), F_DUPFD_CLOEXEC, 0));
     if (!ours.valid()) {
       waiting_.Reset();  // it comes again
@@ -60,13 +55,13 @@ class SocketLauncher::Impl {
     }
     connected_ = std::move(waiting_);
     on_exit_ = std::move(on_exit);
-    eventfd_write(wake_.get(), 1);
+    wake_.Wake();
     return ours;
   }
 
   void Kill() { End("its connection was shut down"); }
 
-  int incoming() const { return incoming_.get(); }
+  int incoming() const { return incoming_.Poll().fd; }
 
  private:
   void End(const char* how) {
@@ -78,7 +73,7 @@ class SocketLauncher::Impl {
       connected_.Reset();
       on_exit = std::exchange(on_exit_, nullptr);
     }
-    eventfd_write(wake_.get(), 1);
+    wake_.Wake();
     if (on_exit != nullptr) on_exit(how);
   }
 
@@ -94,11 +89,10 @@ class SocketLauncher::Impl {
         if (fd >= 0) watched = UniqueFd(fcntl(fd, F_DUPFD_CLOEXEC, 0));
       }
       pollfd polled[3] = {
-          {wake_.get(), POLLIN, 0}, {listener_.get(), POLLIN, 0}, {watched.get(), POLLRDHUP, 0}};
+          wake_.Poll(), {listener_.get(), POLLIN, 0}, {watched.get(), POLLRDHUP, 0}};
       if (poll(polled, watched.valid() ? 3 : 2, -1) < 0) continue;
       if (polled[0].revents != 0) {
-        eventfd_t count;
-        eventfd_read(wake_.get(), &count);
+        wake_.Clear();
         continue;  // whom to watch has changed
       }
       if (watched.valid() && polled[2].revents != 0) Gone();
@@ -114,8 +108,7 @@ class SocketLauncher::Impl {
       connected = connected_.valid();
       if (!connected && waiting_.valid()) {
         waiting_.Reset();
-        eventfd_t count;
-        eventfd_read(incoming_.get(), &count);
+        incoming_.Clear();
       }
     }
     if (connected) End("it hung up");
@@ -125,20 +118,20 @@ class SocketLauncher::Impl {
     UniqueFd adaptor(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
     if (!adaptor.valid()) {
       if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED) return;
-      pollfd wake{wake_.get(), POLLIN, 0};
+      pollfd wake = wake_.Poll();
       poll(&wake, 1, kAcceptPauseMs);
       return;
     }
     absl::MutexLock lock(&mutex_);
     if (connected_.valid() || waiting_.valid()) return;  // closes this one
     waiting_ = std::move(adaptor);
-    eventfd_write(incoming_.get(), 1);
+    incoming_.Wake();
   }
 
   const UniqueFd listener_;
   const std::string path_;
-  const UniqueFd incoming_;  // readable while somebody waits to be the adaptor
-  const UniqueFd wake_;
+  Waker incoming_;  // readable while somebody waits to be the adaptor
+  Waker wake_;
   absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   UniqueFd waiting_ ABSL_GUARDED_BY(mutex_);

@@ -5,13 +5,11 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <cstring>
 #include <filesystem>
 #include <system_error>
 #include <thread>
@@ -24,6 +22,7 @@
 #include "daemon/election/epoch_file.h"
 #include "lib/base/limits.h"
 #include "lib/base/unique_fd.h"
+#include "lib/runtime/waker.h"
 
 namespace fractos {
 namespace {
@@ -58,13 +57,12 @@ class FileElection::Impl {
         lock_path_(options_.folder + "/lock"),
         epoch_path_(options_.folder + "/epoch"),
         leader_path_(options_.folder + "/leader"),
-        observer_(observer),
-        wake_watcher_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+        observer_(observer) {}
 
   ~Impl() {
     Resign();
     if (candidate_.joinable()) JoinCandidate();
-    eventfd_write(wake_watcher_.get(), 1);
+    stop_watcher_.Wake();
     if (watcher_.joinable()) watcher_.join();
   }
 
@@ -122,7 +120,7 @@ class FileElection::Impl {
   const std::string epoch_path_;
   const std::string leader_path_;
   ElectionObserver* const observer_;
-  const UniqueFd wake_watcher_;
+  Waker stop_watcher_;
 
   absl::Mutex mutex_;
   bool leading_ ABSL_GUARDED_BY(mutex_) = false;
@@ -207,7 +205,7 @@ void FileElection::Impl::Watch() {
   LeaderInfo told;
   while (true) {
     TellLeader(&told);
-    pollfd fds[2] = {{wake_watcher_.get(), POLLIN, 0}, {changes.get(), POLLIN, 0}};
+    pollfd fds[2] = {stop_watcher_.Poll(), {changes.get(), POLLIN, 0}};
     // Without a watch, looked at as often as a failed attempt to stand is repeated.
     if (poll(fds, watched ? 2 : 1, watched ? -1 : kRetryMilliseconds) < 0) continue;
     if (fds[0].revents != 0) return;
