@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <map>
-#include <optional>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -10,7 +9,6 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
-#include "absl/strings/strip.h"
 #include "cli/progress_view.h"
 #include "lib/plan/reasons.h"
 #include "lib/plan/step.h"
@@ -221,6 +219,17 @@ std::string WayOut(absl::string_view why) {
        "DeviceCluster more replicas"},
       {"Unreachable",
        "two daemons could not reach each other; `fractosctl status` shows who is up"},
+      {reason::kInvalidGraph,
+       "correct what the message names, and run again: a TaskGraph's steps cannot be changed"},
+      {reason::kUnknownDevice,
+       "`kubectl fractos status` lists what there is and what is wrong with it: correct the step's "
+       "`device`, or mend the DeviceCluster"},
+      {reason::kDeviceChanged,
+       "the device is not what it was when the run began: `kubectl fractos devices` shows what it "
+       "is now; correct the graph, and run again"},
+      {reason::kRecordDamaged,
+       "run again; nobody but the operator may write to a TaskGraph's status"},
+      {reason::kMemoryExhausted, "make values smaller, or have fewer of them at a time"},
       {reason::kTooManySteps, "a run has at most 256 steps, those it grows included"},
       {reason::kAdaptorCrashed, "run with -v to see what the adaptor wrote before it ended"},
       {"ResourceExhausted", "make room on the disk or in memory, then `fractosctl run` again"},

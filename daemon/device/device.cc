@@ -203,7 +203,7 @@ void Device::Impl::Execute(Ticket ticket, fractos::Execute execution) {
   absl::StatusOr<OutFrame> frame = ExecuteFrame(ticket, execution, *store_);
   if (!frame.ok()) {
     Fail(ticket, execution.attempt,
-         absl::IsNotFound(frame.status()) ? "InputLost" : kMemoryExhausted,
+         absl::IsNotFound(frame.status()) ? reason::kInputLost : reason::kMemoryExhausted,
          frame.status().message());
     return;
   }

@@ -10,6 +10,11 @@ inline constexpr char kDeadlineExceeded[] = "DeadlineExceeded";
 inline constexpr char kNoReplica[] = "NoReplica";
 inline constexpr char kCancelled[] = "Cancelled";
 inline constexpr char kTooManySteps[] = "TooManySteps";
+// Of runs that are TaskGraph objects, besides.
+inline constexpr char kInvalidGraph[] = "InvalidGraph";
+inline constexpr char kUnknownDevice[] = "UnknownDevice";
+inline constexpr char kDeviceChanged[] = "DeviceChanged";
+inline constexpr char kRecordDamaged[] = "RecordDamaged";
 
 // Of steps that failed.
 inline constexpr char kTimeout[] = "Timeout";
@@ -36,11 +41,12 @@ inline constexpr char kInputSkipped[] = "InputSkipped";
 inline constexpr char kNotFinished[] = "NotFinished";
 
 inline constexpr const char* kAll[] = {
-    kDeadlineExceeded, kNoReplica,        kCancelled,         kTooManySteps,  kTimeout,
-    kAdaptorCrashed,   kAdaptorGarbage,   kAdaptorFailed,     kReplyTooLarge, kRefinementTooLong,
-    kUnsealable,       kMemoryExhausted,  kInvalidRefinement, kUnknownInput,  kInputLost,
-    kFetchFailed,      kWhenInputMissing, kWhenInputTooLarge, kWhenInvalid,   kWhenNotMet,
-    kInputFailed,      kInputSkipped,     kNotFinished};
+    kDeadlineExceeded, kNoReplica,         kCancelled,     kTooManySteps,      kInvalidGraph,
+    kUnknownDevice,    kDeviceChanged,     kRecordDamaged, kTimeout,           kAdaptorCrashed,
+    kAdaptorGarbage,   kAdaptorFailed,     kReplyTooLarge, kRefinementTooLong, kUnsealable,
+    kMemoryExhausted,  kInvalidRefinement, kUnknownInput,  kInputLost,         kFetchFailed,
+    kWhenInputMissing, kWhenInputTooLarge, kWhenInvalid,   kWhenNotMet,        kInputFailed,
+    kInputSkipped,     kNotFinished};
 
 }  // namespace fractos::reason
 

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "lib/kube/errors.h"
 #include "lib/plan/json_text.h"
+#include "lib/plan/reasons.h"
 #include "lib/plan/yaml.h"
 #include "operator/reconcilers/device_cluster_spec.h"
 #include "operator/reconcilers/names.h"
@@ -193,13 +194,14 @@ absl::StatusOr<ctrl::Result> TaskGraphReconciler::Begin(const kube::Object& obje
   if (started && !record.ok()) {
     return EndUndriven(
         object, RunPhase::kFailed,
-        {"RecordDamaged", absl::StrCat(kUnreadable, ": ", record.status().message())}, {}, stop);
+        {reason::kRecordDamaged, absl::StrCat(kUnreadable, ": ", record.status().message())}, {},
+        stop);
   }
   if (!started && kube::BoolMember(object.spec(), "cancel")) {
     StopWaiting(object.key());
-    return EndUndriven(object, RunPhase::kCancelled, {"Cancelled", "cancelled before it began"},
-                       {"Accepted", "Unknown", "Cancelled", "cancelled before it was looked at"},
-                       stop);
+    return EndUndriven(
+        object, RunPhase::kCancelled, {reason::kCancelled, "cancelled before it began"},
+        {"Accepted", "Unknown", reason::kCancelled, "cancelled before it was looked at"}, stop);
   }
   Admission admission = Admit(
       object, [this, &object](const std::string& cluster) { return LookUp(cluster, object.ns()); },
@@ -208,9 +210,9 @@ absl::StatusOr<ctrl::Result> TaskGraphReconciler::Begin(const kube::Object& obje
     StopWaiting(object.key());
     const std::string faults = DescribeFaults(admission.faults);
     // A device that says something else than when the run began is not the graph's fault.
-    const char* reason = started ? "DeviceChanged" : "InvalidGraph";
-    return EndUndriven(object, RunPhase::kFailed, {reason, faults},
-                       {"Accepted", "False", reason, faults}, stop);
+    const char* why = started ? reason::kDeviceChanged : reason::kInvalidGraph;
+    return EndUndriven(object, RunPhase::kFailed, {why, faults}, {"Accepted", "False", why, faults},
+                       stop);
   }
   if (!admission.plan.has_value()) return AwaitDevices(object, admission, stop);
   StopWaiting(object.key());

@@ -7,6 +7,7 @@
 #include "lib/kube/errors.h"
 #include "lib/plan/duration.h"
 #include "lib/plan/json_text.h"
+#include "lib/plan/reasons.h"
 #include "lib/plan/yaml.h"
 #include "operator/reconcilers/device_cluster_spec.h"
 #include "operator/reconcilers/names.h"
@@ -66,8 +67,8 @@ absl::StatusOr<ctrl::Result> TaskGraphReconciler::AwaitDevices(const kube::Objec
   if (now >= until) {
     StopWaiting(object.key());
     return EndUndriven(object, RunPhase::kFailed,
-                       {started ? "NoReplica" : "UnknownDevice", message},
-                       {"Accepted", "False", "UnknownDevice", message}, stop);
+                       {started ? reason::kNoReplica : reason::kUnknownDevice, message},
+                       {"Accepted", "False", reason::kUnknownDevice, message}, stop);
   }
   // The record of a run that was started is not touched: it says how far it is.
   if (!started && (!said || kube::StringMember(accepted, "message") != message)) {

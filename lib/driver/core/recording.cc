@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "lib/base/limits.h"
 #include "lib/driver/core/run_core_impl.h"
+#include "lib/plan/reasons.h"
 
 namespace fractos {
 namespace {
@@ -253,7 +254,8 @@ void RunCore::Impl::Pulled(Event& event, const StepPath& path, absl::StatusOr<Va
     if (absl::IsResourceExhausted(value.status())) {
       // Nothing that the driver keeps goes before the run ends, so waiting would not help, and to
       // make the value again even less.
-      Fail(event, {"MemoryExhausted", absl::StrCat("fractosctl cannot keep the value of step ",
+      Fail(event,
+           {reason::kMemoryExhausted, absl::StrCat("fractosctl cannot keep the value of step ",
                                                    path, ": ", value.status().message())});
       return;
     }

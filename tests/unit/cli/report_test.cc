@@ -5,6 +5,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "lib/plan/reasons.h"
 #include "nlohmann/json.hpp"
 #include "yaml-cpp/yaml.h"
 
@@ -97,6 +98,14 @@ TEST_F(ReportTest, AFailureNamesStepReasonMessageAndWayOut) {
   EXPECT_THAT(text, HasSubstr("reason   NotFound\n"));
   EXPECT_THAT(text, HasSubstr("message  there is no key dog.png\n"));
   EXPECT_THAT(text, HasSubstr("way out  correct the key, or put a file there: `fractosctl cp"));
+}
+
+TEST(WayOutTest, WhatEndsRunsOnAClusterHasOne) {
+  for (const char* reason :
+       {reason::kInvalidGraph, reason::kUnknownDevice, reason::kDeviceChanged,
+        reason::kRecordDamaged, reason::kMemoryExhausted, reason::kNoReplica}) {
+    EXPECT_NE(WayOut(reason), "") << reason;
+  }
 }
 
 TEST_F(ReportTest, CentralizedSaysThatEverythingWentThroughTheCoordinator) {
