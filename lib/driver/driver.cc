@@ -154,7 +154,8 @@ class Driver::Impl final : public LinkObserver {
       for (const std::string& name : plan.clusters) {
         const auto found = clusters_.find(name);
         if (found == clusters_.end()) {
-          return absl::NotFoundError(absl::StrCat("the data centre has no DeviceCluster ", name));
+          return absl::NotFoundError(
+              absl::StrCat("DeviceCluster ", name, " is not known to this driver"));
         }
         views.push_back(found->second);
       }

@@ -18,8 +18,8 @@ constexpr size_t kMaxFaultsNamed = 5;
 class Gatherer {
  public:
   Gatherer(const LookUpDevice& look_up, const std::vector<std::string>& visible,
-           Admission* admission)
-      : look_up_(look_up), visible_(visible), admission_(admission) {}
+           const std::string& ns, Admission* admission)
+      : look_up_(look_up), visible_(visible), ns_(ns), admission_(admission) {}
 
   void Gather(const TaskGraph& graph) {
     Steps(graph, graph.steps, "spec.steps");
@@ -54,7 +54,8 @@ class Gatherer {
       admission_->faults.push_back(
           {{},
            field,
-           absl::StrCat("the device ", Quoted(called), " may not be used from this namespace")});
+           absl::StrCat("the device ", Quoted(called), " may not be used from namespace ", ns_,
+                        "; its owner can add it to spec.access.namespaces of the DeviceCluster")});
       return;
     }
     if (sight.description.has_value()) {
@@ -78,6 +79,7 @@ class Gatherer {
 
   const LookUpDevice& look_up_;
   const std::vector<std::string>& visible_;
+  const std::string& ns_;  // the graph's
   Admission* const admission_;
   std::map<std::string, DeviceSight> seen_;
   Descriptions descriptions_;
@@ -94,7 +96,7 @@ Admission Admit(const kube::Object& object, const LookUpDevice& look_up,
     admission.faults = std::move(read.diagnostics);
     return admission;
   }
-  Gatherer gatherer(look_up, visible, &admission);
+  Gatherer gatherer(look_up, visible, read.graph.name_space, &admission);
   gatherer.Gather(read.graph);
   for (Diagnostic& fault :
        Validate(read.graph, gatherer.descriptions(), {}, gatherer.undescribed())) {

@@ -233,7 +233,9 @@ absl::Status TaskGraphReconciler::Start(const kube::Object& object, Plan plan,
         options_.client->Get({stop}, {kTaskGraphs, object.ns()}, object.name());
     if (!live.ok()) return live.status();
     if (live->uid() != object.uid() || IsFinished(*live)) {
-      return absl::UnavailableError("the cache is behind");
+      return absl::UnavailableError(
+          absl::StrCat("what is cached of TaskGraph ", object.key().ToString(),
+                       " is older than what the API server has: it is looked at again"));
     }
     current = *std::move(live);
     record = RecordFromObject(current);

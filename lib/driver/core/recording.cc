@@ -254,9 +254,10 @@ void RunCore::Impl::Pulled(Event& event, const StepPath& path, absl::StatusOr<Va
     if (absl::IsResourceExhausted(value.status())) {
       // Nothing that the driver keeps goes before the run ends, so waiting would not help, and to
       // make the value again even less.
-      Fail(event,
-           {reason::kMemoryExhausted, absl::StrCat("fractosctl cannot keep the value of step ",
-                                                   path, ": ", value.status().message())});
+      Fail(event, {reason::kMemoryExhausted,
+                   absl::StrCat("the driver has no room for the value of step ", path, ": ",
+                                value.status().message(),
+                                "; values that go through it share its memory quota")});
       return;
     }
     if (recorded != record_.steps.end()) unreadable_.insert(recorded->second->value.object);

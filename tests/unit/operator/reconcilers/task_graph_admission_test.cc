@@ -113,7 +113,8 @@ TEST_F(AdmissionTest, ADeviceOfAnotherNamespaceNeedsItsOwnersLeave) {
   const Admission admission = Try(Graph(kClassify));
   ASSERT_THAT(admission.faults, SizeIs(1));
   EXPECT_EQ(admission.faults[0].field, "spec.steps[1].device");
-  EXPECT_THAT(admission.faults[0].message, HasSubstr("may not be used from this namespace"));
+  EXPECT_THAT(admission.faults[0].message,
+              HasSubstr("may not be used from namespace default; its owner can add it"));
 }
 
 // As `fractosctl validate` prints them: "file:line:column: field: message".
