@@ -108,7 +108,7 @@ class Daemon final : public ControllerObserver {
     log_->Write(Level::kInfo, "adaptor ready", {{"device", description.device}});
   }
   void OnAdaptorDown(const absl::Status& why) override {
-    log_->Write(Level::kError, "adaptor down", {{"reason", std::string(why.message())}});
+    log_->Write(Level::kError, "adaptor down", {{"error", std::string(why.message())}});
     bool hopeless =
         absl::IsNotFound(why) || absl::IsPermissionDenied(why) || absl::IsFailedPrecondition(why);
     // One that worked may be in the middle of an upgrade; one that never did is a mistake. Tried a
@@ -131,7 +131,7 @@ class Daemon final : public ControllerObserver {
     log_->Write(Level::kInfo, "following", fields);
   }
   void OnElectionError(const absl::Status& why) override {
-    log_->Write(Level::kError, "election", {{"reason", std::string(why.message())}});
+    log_->Write(Level::kError, "election error", {{"error", std::string(why.message())}});
   }
 
   void BecameIdle() {
@@ -190,8 +190,8 @@ StatusServer::Pages MakePages(EventLoop* loop, const DeviceController* controlle
   return pages;
 }
 
-int Fail(const EventLog& log, absl::string_view what, const absl::Status& why, int code) {
-  log.Write(Level::kError, what, {{"reason", std::string(why.message())}});
+int Fail(const EventLog& log, const absl::Status& why, int code) {
+  log.Write(Level::kError, "cannot start", {{"error", std::string(why.message())}});
   return code;
 }
 
@@ -236,7 +236,7 @@ absl::StatusOr<std::unique_ptr<Election>> MakeElection(const DaemonFlags& flags,
 std::unique_ptr<OtlpExporter> MakeExporter(const DaemonFlags& flags, const Incarnation& self,
                                            const EventLog* log) {
   const auto tell = [log](const absl::Status& why) {
-    log->Write(Level::kWarning, "tracing", {{"reason", std::string(why.message())}});
+    log->Write(Level::kWarning, "tracing", {{"error", std::string(why.message())}});
   };
   auto spans = OtlpExporter::FromEnvironment("fractos-daemon", self.address.ToString(),
                                              flags.otlp_endpoint, tell);
@@ -256,15 +256,15 @@ int Run(const DaemonFlags& flags, Waker* waker) {
   Daemon daemon(&log, &metrics, waker);
 
   absl::StatusOr<std::unique_ptr<Failpoint>> failpoint = Failpoint::FromEnvironment(self.address);
-  if (!failpoint.ok()) return Fail(log, "failpoint", failpoint.status(), kExitBadInput);
+  if (!failpoint.ok()) return Fail(log, failpoint.status(), kExitBadInput);
 
   ChildProcesses children;
   absl::StatusOr<std::unique_ptr<AdaptorLauncher>> launcher = MakeLauncher(flags, &children);
-  if (!launcher.ok()) return Fail(log, "adaptor socket", launcher.status(), kExitFailed);
+  if (!launcher.ok()) return Fail(log, launcher.status(), kExitFailed);
   std::unique_ptr<KubernetesCluster> cluster;  // outlives the election, which the controller owns
   if (flags.kubernetes.has_value()) {
     auto opened = KubernetesCluster::Open(*flags.kubernetes, &metrics);
-    if (!opened.ok()) return Fail(log, "kubernetes", opened.status(), kExitBadInput);
+    if (!opened.ok()) return Fail(log, opened.status(), kExitBadInput);
     cluster = *std::move(opened);
   }
   // Outlives the controller, and sends the last spans when that has ended.
@@ -285,11 +285,11 @@ int Run(const DaemonFlags& flags, Waker* waker) {
 
   absl::StatusOr<std::unique_ptr<Election>> election =
       MakeElection(flags, self, cluster.get(), &random, &controller);
-  if (!election.ok()) return Fail(log, "election", election.status(), kExitFailed);
+  if (!election.ok()) return Fail(log, election.status(), kExitFailed);
   UniqueFd lock;
   if (cluster == nullptr) {  // of a pod there is but one
     auto locked = LockReplica(ElectionFolder(flags.directory, flags.cluster), flags.replica);
-    if (!locked.ok()) return Fail(log, "cannot start", locked.status(), kExitFailed);
+    if (!locked.ok()) return Fail(log, locked.status(), kExitFailed);
     lock = *std::move(locked);
   }
   // Before it may lead: whoever cannot be reached must not take the lead from another.
@@ -305,14 +305,14 @@ int Run(const DaemonFlags& flags, Waker* waker) {
     if (address->empty()) continue;
     auto server = StatusServer::Start(*address, std::move(*served));
     if (!server.ok()) {
-      return Fail(log, "http", server.status(),
+      return Fail(log, server.status(),
                   absl::IsInvalidArgument(server.status()) ? kExitBadInput : kExitFailed);
     }
     http.push_back(*std::move(server));
     log.Write(Level::kInfo, "http", {{"address", http.back()->address()}});
   }
   absl::Status started = controller.Start(*std::move(election));
-  if (!started.ok()) return Fail(log, "cannot start", started, kExitFailed);
+  if (!started.ok()) return Fail(log, started, kExitFailed);
   log.Write(Level::kInfo, "serving", {{"endpoint", controller.endpoint()}});
   std::thread loop_thread([&loop] { loop.Run(); });
 

@@ -66,7 +66,9 @@ kube::Json LeaseOwner(kube::Client* client, kube::WaitableClock* clock, const st
   const absl::StatusOr<kube::SelfSubject> self =
       kube::ReviewSelfSubject(client, {{}, clock->Now() + kSelfReviewPatience});
   if (self.ok()) return kube::OwnedByServiceAccount(*self, ns);
-  log.Write(Level::kWarning, "who am I", {{"error", std::string(self.status().message())}});
+  log.Write(Level::kWarning,
+            "cannot find out own ServiceAccount: the Lease will outlive the release",
+            {{"error", std::string(self.status().message())}});
   return {};
 }
 

@@ -33,12 +33,12 @@ absl::StatusOr<std::unique_ptr<Manager>> Manager::Create(Options options) {
   };
   election.callbacks.on_new_leader = [self](const std::string& identity) {
     if (self->options_.log == nullptr || identity.empty()) return;
-    self->options_.log->Write(EventLog::Level::kInfo, "leader", {{"identity", identity}});
+    self->options_.log->Write(EventLog::Level::kInfo, "new leader", {{"identity", identity}});
   };
   if (election.on_error == nullptr) {
     election.on_error = [self](const absl::Status& why) {
       if (self->options_.log == nullptr) return;
-      self->options_.log->Write(EventLog::Level::kWarning, "election",
+      self->options_.log->Write(EventLog::Level::kWarning, "election error",
                                 {{"error", std::string(why.message())}});
     };
   }
@@ -136,7 +136,7 @@ void Manager::Lead(const std::stop_token& stop) {
       threads.emplace_back([this, runnable] {
         absl::Status ended = runnable->Run(leading_stop_.get_token());
         if (ended.ok() && !leading_stop_.stop_requested()) {
-          ended = absl::InternalError("it ended");
+          ended = absl::InternalError("ended, though this process leads and was not asked to stop");
         }
         if (!ended.ok()) Fail(kube::WithContext(ended, runnable->name()));
       });
