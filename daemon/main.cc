@@ -263,7 +263,7 @@ int Run(const DaemonFlags& flags, Waker* waker) {
   if (!launcher.ok()) return Fail(log, launcher.status(), kExitFailed);
   std::unique_ptr<KubernetesCluster> cluster;  // outlives the election, which the controller owns
   if (flags.kubernetes.has_value()) {
-    auto opened = KubernetesCluster::Open(*flags.kubernetes, &metrics);
+    auto opened = KubernetesCluster::Open(*flags.kubernetes, metrics.Requests());
     if (!opened.ok()) return Fail(log, opened.status(), kExitBadInput);
     cluster = *std::move(opened);
   }

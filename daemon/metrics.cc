@@ -7,14 +7,16 @@
 #include <prometheus/text_serializer.h>
 
 #include <array>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/synchronization/mutex.h"
-#include "daemon/process_stats.h"
 #include "lib/base/limits.h"
+#include "lib/metrics/process_metrics.h"
+#include "lib/metrics/rest_client_metrics.h"
 
 namespace fractos {
 namespace {
@@ -25,11 +27,6 @@ using Labels = prometheus::Labels;
 
 prometheus::Histogram::BucketBoundaries Buckets() {
   return {20e-6, 50e-6, 100e-6, 200e-6, 500e-6, 1e-3, 2e-3, 5e-3, 10e-3, 50e-3, 0.2, 1, 5, 30};
-}
-
-// client-go's.
-prometheus::Histogram::BucketBoundaries RequestBuckets() {
-  return {.005, .025, .1, .25, .5, 1, 2, 4, 8, 15, 30, 60};
 }
 
 double ToSeconds(Duration took) { return std::chrono::duration<double>(took).count(); }
@@ -75,11 +72,8 @@ class Metrics::Impl {
                   .Add({}, Buckets())),
         elections_won_(
             Counter("fractos_elections_won_total", "Times that this process began to lead.")
-                .Add({})),
-        requests_(Counter("rest_client_requests_total", "Requests to the API server.")),
-        retries_(Counter("rest_client_request_retries_total", "Requests sent again.")),
-        request_seconds_(
-            Histogram("rest_client_request_duration_seconds", "Of requests to the API server.")) {
+                .Add({})) {
+    if (!lease_.empty()) requests_.emplace(&registry_, labels_);
     auto& states = Counter("fractos_steps_total", "Steps that reached a state.");
     for (size_t i = 0; i < kStates; ++i) {
       states_[i] = &states.Add({{"state", std::string(StepStateName(static_cast<StepState>(i)))}});
@@ -93,11 +87,7 @@ class Metrics::Impl {
   void Step(const std::string& operation, Duration took) { steps_.Observe(operation, took); }
   void Hop(Duration took) { hops_.Observe(ToSeconds(took)); }
   void ElectionWon() { elections_won_.Increment(); }
-  void Request(const Labels& labels) { requests_.Add(labels).Increment(); }
-  void Retry(const Labels& labels) { retries_.Add(labels).Increment(); }
-  void RequestTook(const Labels& labels, Duration took) {
-    request_seconds_.Add(labels, RequestBuckets()).Observe(ToSeconds(took));
-  }
+  kube::RestObserver* Requests() { return requests_.has_value() ? &*requests_ : nullptr; }
 
   std::string Render(const DeviceController::Status& status,
                      const OtlpExporter::Stats& spans) const {
@@ -162,7 +152,9 @@ class Metrics::Impl {
     count("fractos_spans_dropped_total", "Spans that it did not take, or that had no room.",
           spans.dropped);
     families.push_back(Refusals(status.meter));
-    AddProcess(gauge, count);
+    for (prometheus::MetricFamily& family : CollectProcessMetrics(labels_)) {
+      families.push_back(std::move(family));
+    }
     if (!lease_.empty()) families.push_back(MasterStatus(status.leads));
     return prometheus::TextSerializer().Serialize(families);
   }
@@ -207,16 +199,6 @@ class Metrics::Impl {
     return family;
   }
 
-  template <typename Gauge, typename Count>
-  static void AddProcess(const Gauge& gauge, const Count& count) {
-    const ProcessStats process = ReadProcessStats();
-    count("process_cpu_seconds_total", "Processor time used.", process.cpu_seconds);
-    gauge("process_resident_memory_bytes", "Memory in use.", process.resident_bytes);
-    gauge("process_open_fds", "Open descriptors.", process.open_fds);
-    gauge("process_start_time_seconds", "When the process started, since 1970.",
-          process.start_time_seconds);
-  }
-
   prometheus::Registry registry_;
   const Labels labels_;
   const std::string lease_;
@@ -224,9 +206,7 @@ class Metrics::Impl {
   ByOperation steps_;
   prometheus::Histogram& hops_;
   prometheus::Counter& elections_won_;
-  prometheus::Family<prometheus::Counter>& requests_;
-  prometheus::Family<prometheus::Counter>& retries_;
-  prometheus::Family<prometheus::Histogram>& request_seconds_;
+  std::optional<RestClientMetrics> requests_;
   std::array<prometheus::Counter*, kStates> states_{};
 };
 
@@ -240,17 +220,7 @@ void Metrics::Executed(const std::string& operation, Duration took) {
 void Metrics::Step(const std::string& operation, Duration took) { impl_->Step(operation, took); }
 void Metrics::Hop(Duration took) { impl_->Hop(took); }
 void Metrics::ElectionWon() { impl_->ElectionWon(); }
-void Metrics::OnRequest(absl::string_view code, absl::string_view method, absl::string_view host) {
-  impl_->Request(
-      {{"code", std::string(code)}, {"method", std::string(method)}, {"host", std::string(host)}});
-}
-void Metrics::OnRetry(absl::string_view code, absl::string_view verb, absl::string_view host) {
-  impl_->Retry(
-      {{"code", std::string(code)}, {"verb", std::string(verb)}, {"host", std::string(host)}});
-}
-void Metrics::OnDuration(absl::string_view verb, absl::string_view host, Duration took) {
-  impl_->RequestTook({{"verb", std::string(verb)}, {"host", std::string(host)}}, took);
-}
+kube::RestObserver* Metrics::Requests() { return impl_->Requests(); }
 std::string Metrics::Render(const DeviceController::Status& status,
                             const OtlpExporter::Stats& spans) const {
   return impl_->Render(status, spans);

@@ -16,11 +16,11 @@ namespace fractos {
 // Counts what happens; what can be asked for is asked for when somebody looks. Labels are the
 // cluster, step states and the device's operations, never runs: their number has no bound.
 // Thread-safe.
-class Metrics final : public kube::RestObserver {
+class Metrics {
  public:
   // `lease`: what this daemon's cluster elects its leader by; empty: by something else.
   Metrics(const std::string& cluster, const std::string& lease);
-  ~Metrics() override;
+  ~Metrics();
 
   void Reached(StepState state);
   void Executed(const std::string& operation, Duration took);
@@ -28,10 +28,8 @@ class Metrics final : public kube::RestObserver {
   void Hop(Duration took);
   void ElectionWon();
 
-  // RestObserver
-  void OnRequest(absl::string_view code, absl::string_view method, absl::string_view host) override;
-  void OnRetry(absl::string_view code, absl::string_view verb, absl::string_view host) override;
-  void OnDuration(absl::string_view verb, absl::string_view host, Duration took) override;
+  // For requests to the API server; null when there is no Lease.
+  kube::RestObserver* Requests();
 
   std::string Render(const DeviceController::Status& status,
                      const OtlpExporter::Stats& spans = {}) const;

@@ -5,7 +5,8 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
-#include "operator/controller/process_metrics.h"
+#include "lib/metrics/process_metrics.h"
+#include "lib/metrics/rest_client_metrics.h"
 #include "prometheus/counter.h"
 #include "prometheus/gauge.h"
 #include "prometheus/histogram.h"
@@ -22,7 +23,7 @@ using Buckets = Histogram::BucketBoundaries;
 
 double Seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
 
-// controller-runtime's, client-go's for queues (powers of ten), client-go's for requests.
+// controller-runtime's; client-go's for queues (powers of ten).
 Buckets ReconcileBuckets() {
   return {.005, .01, .025, .05, .1,   .15, .2,   .25, .3,  .35, .4,  .45, .5,  .6,
           .7,   .8,  .9,   1,   1.25, 1.5, 1.75, 2,   2.5, 3,   3.5, 4,   4.5, 5,
@@ -31,8 +32,6 @@ Buckets ReconcileBuckets() {
 Buckets QueueBuckets() {
   return {1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1, 10, 100, 1000};
 }
-Buckets RequestBuckets() { return {.005, .025, .1, .25, .5, 1, 2, 4, 8, 15, 30, 60}; }
-Buckets SizeBuckets() { return {64, 256, 512, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304}; }
 
 class ControllerImpl final : public ControllerMetrics {
  public:
@@ -127,51 +126,6 @@ class ElectionImpl final : public kube::LeaderElectionMetrics {
   Counter& slow_;
 };
 
-// A family finds what it has by its labels, so nothing is kept here.
-class RequestImpl final : public kube::RestObserver {
- public:
-  struct Families {
-    Family<Counter>& requests;
-    Family<Counter>& retries;
-    Family<Histogram>& durations;
-    Family<Histogram>& limited;
-    Family<Histogram>& request_bytes;
-    Family<Histogram>& response_bytes;
-  };
-  explicit RequestImpl(const Families& families) : families_(families) {}
-
-  void OnRequest(absl::string_view code, absl::string_view method,
-                 absl::string_view host) override {
-    families_.requests.Add({{"code", Text(code)}, {"method", Text(method)}, {"host", Text(host)}})
-        .Increment();
-  }
-  void OnRetry(absl::string_view code, absl::string_view verb, absl::string_view host) override {
-    families_.retries.Add({{"code", Text(code)}, {"verb", Text(verb)}, {"host", Text(host)}})
-        .Increment();
-  }
-  void OnDuration(absl::string_view verb, absl::string_view host, Duration took) override {
-    Observe(families_.durations, verb, host, RequestBuckets(), Seconds(took));
-  }
-  void OnRateLimited(absl::string_view verb, absl::string_view host, Duration took) override {
-    Observe(families_.limited, verb, host, RequestBuckets(), Seconds(took));
-  }
-  void OnRequestSize(absl::string_view verb, absl::string_view host, size_t bytes) override {
-    Observe(families_.request_bytes, verb, host, SizeBuckets(), static_cast<double>(bytes));
-  }
-  void OnResponseSize(absl::string_view verb, absl::string_view host, size_t bytes) override {
-    Observe(families_.response_bytes, verb, host, SizeBuckets(), static_cast<double>(bytes));
-  }
-
- private:
-  static std::string Text(absl::string_view text) { return std::string(text); }
-  static void Observe(Family<Histogram>& family, absl::string_view verb, absl::string_view host,
-                      const Buckets& buckets, double value) {
-    family.Add({{"verb", Text(verb)}, {"host", Text(host)}}, buckets).Observe(value);
-  }
-
-  const Families families_;
-};
-
 }  // namespace
 
 class Metrics::Impl {
@@ -209,13 +163,7 @@ class Metrics::Impl {
   Family<Gauge>& master = Measure("leader_election_master_status", "1 while this process leads.");
   Family<Counter>& slow_path =
       Count("leader_election_slowpath_total", "Renewals that had to read the Lease first.");
-  RequestImpl requests{
-      {Count("rest_client_requests_total", "Requests to the API server, by answer."),
-       Count("rest_client_request_retries_total", "Requests sent again."),
-       Distribute("rest_client_request_duration_seconds", "How long such a request takes."),
-       Distribute("rest_client_rate_limiter_duration_seconds", "How long it is held back here."),
-       Distribute("rest_client_request_size_bytes", "How large it is."),
-       Distribute("rest_client_response_size_bytes", "How large its answer is.")}};
+  RestClientMetrics requests{&registry};
 
   struct Queue {
     const kube::WorkQueue* queue;

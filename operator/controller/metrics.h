@@ -6,7 +6,6 @@
 #include <memory>
 #include <string>
 
-#include "absl/strings/string_view.h"
 #include "lib/base/clock.h"
 #include "lib/kube/leader_election_options.h"
 #include "lib/kube/rest_observer.h"

@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include "daemon/metrics.h"
-#include "daemon/process_stats.h"
 #include "lib/base/random.h"
 
 namespace fractos {
@@ -79,7 +78,7 @@ TEST(MetricsTest, NameClusterAndOperationButNoRun) {
   metrics.Hop(milliseconds(1));
   metrics.Step("get", milliseconds(2));
   metrics.ElectionWon();
-  metrics.OnRequest("200", "PUT", "api:443");
+  metrics.Requests()->OnRequest("200", "PUT", "api:443");
   DeviceController::Status status;
   status.leads = true;
   status.meter.refused[static_cast<size_t>(Refusal::kNotLeader)] = 4;
@@ -97,13 +96,6 @@ TEST(MetricsTest, NameClusterAndOperationButNoRun) {
   }
   EXPECT_NE(text.find("rest_client_requests_total{"), std::string::npos);
   EXPECT_EQ(text.find("run="), std::string::npos);
-}
-
-TEST(ProcessStatsTest, SaysWhatThisProcessUses) {
-  const ProcessStats stats = ReadProcessStats();
-  EXPECT_GT(stats.resident_bytes, 0u);
-  EXPECT_GE(stats.open_fds, 3u);
-  EXPECT_GT(stats.start_time_seconds, 1e9);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "operator/controller/process_metrics.h"
+#include "lib/metrics/process_metrics.h"
 
 #include <unistd.h>
 
@@ -13,7 +13,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 
-namespace fractos::ctrl {
+namespace fractos {
 namespace {
 
 std::string ReadAll(const char* path) {
@@ -45,12 +45,14 @@ double BootTime() {
   return 0;
 }
 
-prometheus::MetricFamily Family(const char* name, const char* help, bool counter, double value) {
+prometheus::MetricFamily Family(const prometheus::Labels& labels, const char* name,
+                                const char* help, bool counter, double value) {
   prometheus::MetricFamily family;
   family.name = name;
   family.help = help;
   family.type = counter ? prometheus::MetricType::Counter : prometheus::MetricType::Gauge;
   prometheus::ClientMetric metric;
+  for (const auto& [key, text] : labels) metric.label.push_back({key, text});
   (counter ? metric.counter.value : metric.gauge.value) = value;
   family.metric.push_back(std::move(metric));
   return family;
@@ -58,20 +60,20 @@ prometheus::MetricFamily Family(const char* name, const char* help, bool counter
 
 }  // namespace
 
-std::vector<prometheus::MetricFamily> CollectProcessMetrics() {
+std::vector<prometheus::MetricFamily> CollectProcessMetrics(const prometheus::Labels& labels) {
   // Fields by number in proc(5), less the three in front of the first one here.
   constexpr size_t kUserTicks = 14 - 3, kSystemTicks = 15 - 3, kStart = 22 - 3, kPages = 24 - 3;
   std::vector<prometheus::MetricFamily> families;
   const std::vector<double> stat = StatFields();
   if (stat.size() > kPages) {
     const double ticks = static_cast<double>(::sysconf(_SC_CLK_TCK));
-    families.push_back(Family("process_cpu_seconds_total", "Processor time used.", true,
+    families.push_back(Family(labels, "process_cpu_seconds_total", "Processor time used.", true,
                               (stat[kUserTicks] + stat[kSystemTicks]) / ticks));
-    families.push_back(Family("process_resident_memory_bytes", "Memory in use.", false,
+    families.push_back(Family(labels, "process_resident_memory_bytes", "Memory in use.", false,
                               stat[kPages] * static_cast<double>(::sysconf(_SC_PAGESIZE))));
     if (const double boot = BootTime(); boot > 0) {
-      families.push_back(Family("process_start_time_seconds", "When the process started.", false,
-                                boot + stat[kStart] / ticks));
+      families.push_back(Family(labels, "process_start_time_seconds", "When the process started.",
+                                false, boot + stat[kStart] / ticks));
     }
   }
   std::error_code error;
@@ -80,9 +82,9 @@ std::vector<prometheus::MetricFamily> CollectProcessMetrics() {
     // One of them is the folder's own.
     const auto open = std::distance(begin(fds), end(fds)) - 1;
     families.push_back(
-        Family("process_open_fds", "Open descriptors.", false, static_cast<double>(open)));
+        Family(labels, "process_open_fds", "Open descriptors.", false, static_cast<double>(open)));
   }
   return families;
 }
 
-}  // namespace fractos::ctrl
+}  // namespace fractos
