@@ -41,10 +41,10 @@ std::map<std::string, std::string> TextMap(const Json& json) {
   return texts;
 }
 
-// A member for writing, made when it is absent or of another type.
-Json& WritableMember(Json& json, const std::string& key, Json::value_t type) {
+// A member for writing, made when it is absent or no object.
+Json& WritableMember(Json& json, const std::string& key) {
   Json& member = json[key];
-  if (member.type() != type) member = Json(type);
+  if (!member.is_object()) member = Json::object();
   return member;
 }
 
@@ -128,7 +128,7 @@ absl::StatusOr<Object> Object::Parse(absl::string_view text) {
   return Object(*std::move(json));
 }
 
-Json& Object::Section(const char* key) { return WritableMember(json_, key, Json::value_t::object); }
+Json& Object::Section(const char* key) { return WritableMember(json_, key); }
 
 const std::string& Object::label(absl::string_view key) const {
   return StringMember(Member(metadata(), "labels"), key);
@@ -183,57 +183,11 @@ void Object::set_resource_version(absl::string_view version) {
 }
 
 void Object::SetLabel(absl::string_view key, absl::string_view value) {
-  WritableMember(mutable_metadata(), "labels", Json::value_t::object)[std::string(key)] =
-      std::string(value);
+  WritableMember(mutable_metadata(), "labels")[std::string(key)] = std::string(value);
 }
 
 void Object::SetAnnotation(absl::string_view key, absl::string_view value) {
-  WritableMember(mutable_metadata(), "annotations", Json::value_t::object)[std::string(key)] =
-      std::string(value);
-}
-
-bool Object::AddFinalizer(absl::string_view finalizer) {
-  const std::vector<std::string> names = finalizers();
-  if (std::find(names.begin(), names.end(), finalizer) != names.end()) return false;
-  WritableMember(mutable_metadata(), "finalizers", Json::value_t::array)
-      .push_back(std::string(finalizer));
-  return true;
-}
-
-bool Object::RemoveFinalizer(absl::string_view finalizer) {
-  std::vector<std::string> names = finalizers();
-  const auto end = std::remove(names.begin(), names.end(), finalizer);
-  if (end == names.end()) return false;
-  names.erase(end, names.end());
-  mutable_metadata()["finalizers"] = names;
-  return true;
-}
-
-absl::Status Object::SetControllerReference(const Object& owner) {
-  if (!owner.ns().empty() && owner.ns() != ns()) {
-    return absl::InvalidArgumentError(absl::StrCat(owner.kind(), " ", owner.key().ToString(),
-                                                   " cannot own ", kind(), " ", key().ToString(),
-                                                   ": another namespace"));
-  }
-  const std::optional<OwnerReference> now = controller_of();
-  if (now.has_value() && now->uid != owner.uid()) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        kind(), " ", key().ToString(), " is managed already, by ", now->kind, " ", now->name));
-  }
-  Json& list = WritableMember(mutable_metadata(), "ownerReferences", Json::value_t::array);
-  for (auto entry = list.begin(); entry != list.end(); ++entry) {
-    if (StringMember(*entry, "uid") == owner.uid()) {
-      list.erase(entry);
-      break;
-    }
-  }
-  list.push_back({{"apiVersion", owner.api_version()},
-                  {"kind", owner.kind()},
-                  {"name", owner.name()},
-                  {"uid", owner.uid()},
-                  {"controller", true},
-                  {"blockOwnerDeletion", true}});
-  return absl::OkStatus();
+  WritableMember(mutable_metadata(), "annotations")[std::string(key)] = std::string(value);
 }
 
 }  // namespace fractos::kube

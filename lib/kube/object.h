@@ -13,7 +13,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "nlohmann/json.hpp"
@@ -152,13 +151,6 @@ class Object {
   void set_resource_version(absl::string_view version);
   void SetLabel(absl::string_view key, absl::string_view value);
   void SetAnnotation(absl::string_view key, absl::string_view value);
-  // True when the finalizer was not there (was there) before.
-  bool AddFinalizer(absl::string_view finalizer);
-  bool RemoveFinalizer(absl::string_view finalizer);
-  // Makes `owner` the managing one. Owner and object must be in the same namespace, or the owner
-  // cluster-scoped: otherwise the garbage collector deletes this object. InvalidArgument then, and
-  // when another managing owner is there already.
-  absl::Status SetControllerReference(const Object& owner);
 
   bool operator==(const Object& other) const { return json_ == other.json_; }
 

@@ -10,14 +10,6 @@ std::string_view Std(absl::string_view text) { return {text.data(), text.size()}
 
 }  // namespace
 
-std::vector<std::string> IndexByNamespace(const Object& object) { return {object.ns()}; }
-
-std::vector<std::string> IndexByOwnerUid(const Object& object) {
-  std::vector<std::string> uids;
-  for (const OwnerReference& owner : object.owner_references()) uids.push_back(owner.uid);
-  return uids;
-}
-
 void Store::AddIndex(absl::string_view name, IndexFunc function) {
   absl::MutexLock lock(&mutex_);
   Index& index = indices_[std::string(name)];
@@ -62,15 +54,6 @@ std::vector<ObjectPtr> Store::ByIndex(absl::string_view index, absl::string_view
   objects.reserve(keys->second.size());
   for (const std::string& key : keys->second) objects.push_back(objects_.at(key));
   return objects;
-}
-
-std::vector<std::string> Store::IndexValues(absl::string_view index) const {
-  absl::ReaderMutexLock lock(&mutex_);
-  std::vector<std::string> values;
-  const auto found = indices_.find(Std(index));
-  if (found == indices_.end()) return values;
-  for (const auto& [value, keys] : found->second.keys) values.push_back(value);
-  return values;
 }
 
 ObjectPtr Store::Put(ObjectPtr object) {

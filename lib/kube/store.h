@@ -24,13 +24,6 @@ using ObjectPtr = std::shared_ptr<const Object>;
 // The values that an object is to be found under; none, one or several.
 using IndexFunc = std::function<std::vector<std::string>(const Object&)>;
 
-// Names and functions of the indices that most need.
-inline constexpr char kNamespaceIndex[] = "namespace";
-inline constexpr char kOwnerUidIndex[] = "ownerUid";
-std::vector<std::string> IndexByNamespace(const Object& object);
-// The uids of all owners, managing or not.
-std::vector<std::string> IndexByOwnerUid(const Object& object);
-
 // Keyed by ObjectKey::ToString ("namespace/name"), listed in that order. Holds what it was last
 // given, not copies of it.
 //
@@ -48,8 +41,6 @@ class Store {
   // The objects for which the function of that index gives `value`; none when there is no such
   // index.
   std::vector<ObjectPtr> ByIndex(absl::string_view index, absl::string_view value) const;
-  // Every value that the index has objects for.
-  std::vector<std::string> IndexValues(absl::string_view index) const;
 
   // Adds or replaces. Returns what was there before, or null.
   ObjectPtr Put(ObjectPtr object);

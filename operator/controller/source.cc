@@ -1,25 +1,11 @@
 #include "operator/controller/source.h"
 
-#include <optional>
 #include <utility>
-
-#include "absl/strings/match.h"
-#include "absl/strings/str_cat.h"
 
 namespace fractos::ctrl {
 
 MapFunc EnqueueRequestForObject() {
   return [](const kube::Object& object) { return std::vector<kube::ObjectKey>{object.key()}; };
-}
-
-MapFunc EnqueueRequestForOwner(absl::string_view group, absl::string_view kind) {
-  return [prefix = absl::StrCat(group, "/"),
-          kind = std::string(kind)](const kube::Object& object) -> std::vector<kube::ObjectKey> {
-    const std::optional<kube::OwnerReference> owner = object.controller_of();
-    if (!owner.has_value() || owner->kind != kind) return {};
-    if (!absl::StartsWith(owner->api_version, prefix)) return {};
-    return {{object.ns(), owner->name}};
-  };
 }
 
 MapFunc EnqueueRequestForLabel(absl::string_view label) {

@@ -20,9 +20,6 @@ using UpdatePredicate = std::function<bool(const kube::Object& before, const kub
 
 // The object itself.
 MapFunc EnqueueRequestForObject();
-// The object's managing owner, if it is of that group and kind: the owner's API version may have
-// been another one when the object was made.
-MapFunc EnqueueRequestForOwner(absl::string_view group, absl::string_view kind);
 // The object, in the same namespace, that a label names.
 MapFunc EnqueueRequestForLabel(absl::string_view label);
 

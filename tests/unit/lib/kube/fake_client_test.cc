@@ -72,12 +72,12 @@ TEST_F(FakeClientTest, WritesMoveTheVersionAndStaleOnesConflict) {
 
 TEST_F(FakeClientTest, FinalizersKeepAnObjectUntilTheLastIsGone) {
   Object thing = Thing("a");
-  thing.AddFinalizer("fractos.dev/hold");
+  thing.mutable_metadata()["finalizers"] = Json::array({"fractos.dev/hold"});
   Create(thing);
   ASSERT_TRUE(client_.Delete({}, kThings, "a", {}).ok());
   Object dying = *client_.Get({}, kThings, "a");
   EXPECT_TRUE(dying.deleting());
-  dying.RemoveFinalizer("fractos.dev/hold");
+  dying.mutable_metadata().erase("finalizers");
   ASSERT_TRUE(client_.Update({}, kThings, dying, {}).ok());
   EXPECT_TRUE(kube::IsNotFound(client_.Get({}, kThings, "a").status()));
 }

@@ -110,32 +110,9 @@ TEST(ObjectTest, ChangesMetadata) {
   object.SetLabel("a", "1");
   object.SetAnnotation("b", "2");
   object.set_resource_version("9");
-  EXPECT_TRUE(object.AddFinalizer("f"));
-  EXPECT_FALSE(object.AddFinalizer("f"));
   EXPECT_EQ(object.label("a"), "1");
   EXPECT_EQ(object.annotation("b"), "2");
   EXPECT_EQ(object.resource_version(), "9");
-  EXPECT_THAT(object.finalizers(), ElementsAre("f"));
-  EXPECT_TRUE(object.RemoveFinalizer("f"));
-  EXPECT_FALSE(object.RemoveFinalizer("f"));
-  EXPECT_THAT(object.finalizers(), IsEmpty());
-}
-
-TEST(ObjectTest, AManagingOwnerIsInTheSameNamespaceAndTheOnlyOne) {
-  Object owner("fractos.dev/v1alpha1", "DeviceCluster", "ns", "cnn");
-  owner.mutable_metadata()["uid"] = "u-1";
-  Object object("v1", "Service", "ns", "cnn");
-  ASSERT_TRUE(object.SetControllerReference(owner).ok());
-  ASSERT_TRUE(object.SetControllerReference(owner).ok());  // again changes nothing
-  ASSERT_EQ(object.owner_references().size(), 1u);
-  EXPECT_EQ(object.controller_of()->uid, "u-1");
-  EXPECT_TRUE(object.controller_of()->block_owner_deletion);
-
-  Object second = owner;
-  second.mutable_metadata()["uid"] = "u-2";
-  EXPECT_TRUE(absl::IsInvalidArgument(object.SetControllerReference(second)));
-  Object elsewhere("v1", "Service", "other", "cnn");
-  EXPECT_TRUE(absl::IsInvalidArgument(elsewhere.SetControllerReference(owner)));
 }
 
 TEST(ObjectTest, NamesResources) {

@@ -13,15 +13,12 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-kube::ObjectPtr Pod(const std::string& owner_kind, const std::string& owner,
-                    const std::string& version = "1", int64_t generation = 1) {
+constexpr char kLabel[] = "fractos.dev/cluster";
+
+kube::ObjectPtr Pod(const std::string& owner, const std::string& version = "1",
+                    int64_t generation = 1) {
   kube::Object pod("v1", "Pod", "ns", "pod");
-  pod.mutable_metadata()["ownerReferences"] =
-      kube::Json::array({{{"apiVersion", "fractos.dev/v1alpha1"},
-                          {"kind", owner_kind},
-                          {"name", owner},
-                          {"uid", "u"},
-                          {"controller", true}}});
+  if (!owner.empty()) pod.SetLabel(kLabel, owner);
   pod.set_resource_version(version);
   pod.mutable_metadata()["generation"] = generation;
   return std::make_shared<const kube::Object>(std::move(pod));
@@ -41,34 +38,34 @@ class SourceTest : public ::testing::Test {
   kube::WorkQueue queue_{{&time_, nullptr, nullptr}};
 };
 
-TEST_F(SourceTest, AnObjectConcernsItselfOrItsOwner) {
+TEST_F(SourceTest, AnObjectConcernsItselfOrWhomItsLabelNames) {
   EnqueueHandler self(&queue_, EnqueueRequestForObject());
-  self.OnAdd(Pod("DeviceCluster", "storage"), true);
+  self.OnAdd(Pod("storage"), true);
   EXPECT_THAT(Keys(), ElementsAre("ns/pod"));
 
-  EnqueueHandler owner(&queue_, EnqueueRequestForOwner("fractos.dev", "DeviceCluster"));
-  owner.OnAdd(Pod("DeviceCluster", "storage"), true);
-  owner.OnAdd(Pod("Other", "storage2"), true);
+  EnqueueHandler owner(&queue_, EnqueueRequestForLabel(kLabel));
+  owner.OnAdd(Pod("storage"), true);
+  owner.OnAdd(Pod(""), true);
   EXPECT_THAT(Keys(), ElementsAre("ns/storage"));
 }
 
 TEST_F(SourceTest, AnOwnerThatLostAnObjectIsTold) {
-  EnqueueHandler owner(&queue_, EnqueueRequestForOwner("fractos.dev", "DeviceCluster"));
-  owner.OnUpdate(Pod("DeviceCluster", "old"), Pod("DeviceCluster", "new"));
+  EnqueueHandler owner(&queue_, EnqueueRequestForLabel(kLabel));
+  owner.OnUpdate(Pod("old"), Pod("new"));
   EXPECT_THAT(Keys(), ElementsAre("ns/old", "ns/new"));
-  owner.OnDelete(Pod("DeviceCluster", "new"), false);
+  owner.OnDelete(Pod("new"), false);
   EXPECT_THAT(Keys(), ElementsAre("ns/new"));
 }
 
 TEST_F(SourceTest, PredicatesLeaveOutUpdatesThatAreNoNews) {
   EnqueueHandler spec(&queue_, EnqueueRequestForObject(), GenerationChanged);
-  spec.OnUpdate(Pod("X", "x", "1", 1), Pod("X", "x", "2", 1));
+  spec.OnUpdate(Pod("x", "1", 1), Pod("x", "2", 1));
   EXPECT_THAT(Keys(), IsEmpty()) << "only the status changed";
-  spec.OnUpdate(Pod("X", "x", "2", 1), Pod("X", "x", "3", 2));
+  spec.OnUpdate(Pod("x", "2", 1), Pod("x", "3", 2));
   EXPECT_THAT(Keys(), ElementsAre("ns/pod"));
 
   EnqueueHandler any(&queue_, EnqueueRequestForObject(), ResourceVersionChanged);
-  any.OnUpdate(Pod("X", "x", "2"), Pod("X", "x", "2"));
+  any.OnUpdate(Pod("x", "2"), Pod("x", "2"));
   EXPECT_THAT(Keys(), IsEmpty());
 }
 

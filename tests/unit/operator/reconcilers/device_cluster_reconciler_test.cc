@@ -265,7 +265,8 @@ TEST_F(DeviceClusterReconcilerTest, LetsGoOfAPodOnADeadNodeUnlessItHasAVolume) {
     ReconcileOk(name);
     SetRevision(name, "r");
     kube::Object pod = PutPod(name, 0, "r", /*ready=*/false);
-    pod.AddFinalizer("fractos.dev/test");  // the server would let it go otherwise
+    // The server would let it go otherwise.
+    pod.mutable_metadata()["finalizers"] = kube::Json::array({"fractos.dev/test"});
     world_.Put(kPods, pod);
     kube::FakeClient somebody(&world_.server);
     ASSERT_TRUE(somebody.Delete({}, {kPods, "ns"}, pod.name(), {}).ok());
