@@ -33,9 +33,9 @@
 namespace fractos::kube {
 
 struct CpprestOptions {
-  // How long a connection may be silent. A lease's must be less than its renew deadline (10 s).
-  // An API server sends a bookmark about every minute; a watch that hears nothing for longer than
-  // two of them asks again.
+  // How long a connection may be silent. Only a backstop: callers' Contexts end sooner. But for
+  // watches: an API server sends a bookmark about every minute, and one that hears nothing for
+  // longer than two of them asks again.
   Duration rest_idle = std::chrono::seconds(65);
   Duration watch_idle = std::chrono::seconds(150);
   Duration lease_idle = std::chrono::seconds(5);

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "lib/kube/run_program.h"
 #include "lib/kube/tls_material.h"
 
 namespace fractos::kube {

@@ -40,15 +40,6 @@ struct ExecCredential {
 absl::StatusOr<ExecCredential> ParseExecCredential(absl::string_view text,
                                                    absl::string_view api_version);
 
-// Runs a program without a shell, with our environment and `env`, its standard error being ours,
-// and returns what it printed. Standard input is empty unless `interactive`. Killed, with all that
-// it started, on `context` (unless interactive: then the program alone, for it shares our process
-// group so as to have the terminal).
-absl::StatusOr<std::string> RunProgram(const Context& context,
-                                       const std::vector<std::string>& command,
-                                       const std::vector<std::pair<std::string, std::string>>& env,
-                                       bool interactive);
-
 }  // namespace fractos::kube
 
 #endif  // FRACTOS_LIB_KUBE_EXEC_PLUGIN_H_

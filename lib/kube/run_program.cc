@@ -1,5 +1,7 @@
-// RunProgram of exec_plugin.h. Not by lib/runtime's ChildProcesses, whose children lead process
-// groups of their own: a program that asks somebody must be in the terminal's.
+// Not by lib/runtime's ChildProcesses, whose children lead process groups of their own: a program
+// that asks somebody must be in the terminal's.
+#include "lib/kube/run_program.h"
+
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -18,7 +20,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "lib/base/unique_fd.h"
-#include "lib/kube/exec_plugin.h"
 
 namespace fractos::kube {
 namespace {

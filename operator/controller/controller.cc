@@ -4,13 +4,8 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/cord.h"
-#include "absl/strings/str_cat.h"
-
 namespace fractos::ctrl {
 namespace {
-
-constexpr char kTerminal[] = "fractos.dev/terminal-error";
 
 kube::WorkQueue::Options QueueOptions(Controller::Options* options) {
   kube::WorkQueue::Options queue;
@@ -21,16 +16,6 @@ kube::WorkQueue::Options QueueOptions(Controller::Options* options) {
 }
 
 }  // namespace
-
-absl::Status TerminalError(const absl::Status& status) {
-  absl::Status terminal = status;
-  terminal.SetPayload(kTerminal, absl::Cord());
-  return terminal;
-}
-
-bool IsTerminalError(const absl::Status& status) {
-  return status.GetPayload(kTerminal).has_value();
-}
 
 Controller::Controller(Options options, Reconciler* reconciler)
     : options_(std::move(options)),

@@ -8,7 +8,6 @@
 #include <string>
 
 #include "absl/status/status.h"
-#include "absl/strings/string_view.h"
 #include "lib/kube/rate_limiter.h"
 #include "lib/kube/waitable_clock.h"
 #include "lib/kube/work_queue.h"

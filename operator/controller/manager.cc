@@ -1,5 +1,6 @@
 #include "operator/controller/manager.h"
 
+#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -55,7 +56,9 @@ Manager::Manager(Options options) : options_(std::move(options)) {}
 ResourceCache* Manager::GetCache(const kube::GroupVersionResource& resource,
                                  const std::string& label_selector) {
   for (const std::unique_ptr<ResourceCache>& cache : caches_) {
-    if (cache->resource() == resource) return cache.get();
+    if (cache->resource() == resource && cache->label_selector() == label_selector) {
+      return cache.get();
+    }
   }
   caches_.push_back(std::make_unique<ResourceCache>(
       options_.client, options_.clock, options_.random, options_.log,

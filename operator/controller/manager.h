@@ -7,7 +7,6 @@
 #include <optional>
 #include <stop_token>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -53,7 +52,8 @@ class Manager {
   Manager(const Manager&) = delete;
   Manager& operator=(const Manager&) = delete;
 
-  // The cache of that resource, made when it is asked for first. Owned by the manager.
+  // The cache of that resource as far as the selector goes, made when it is asked for first: those
+  // who ask for the same share it. Owned by the manager.
   ResourceCache* GetCache(const kube::GroupVersionResource& resource,
                           const std::string& label_selector = "");
   // Run while this process leads. Outlives the manager's Run.

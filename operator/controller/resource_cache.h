@@ -38,6 +38,7 @@ class ResourceCache {
   std::vector<kube::ObjectPtr> ByIndex(absl::string_view index, absl::string_view value) const;
 
   const kube::GroupVersionResource& resource() const { return options_.resource; }
+  const std::string& label_selector() const { return options_.label_selector; }
   bool HasSynced() const;
   // DeadlineExceeded says which resource cannot be listed and watched, and why.
   absl::Status AwaitSync(const kube::Context& context) const;

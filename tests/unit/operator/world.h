@@ -16,6 +16,7 @@
 #include "gtest/gtest.h"
 #include "lib/kube/waitable_clock.h"
 #include "operator/controller/manager.h"
+#include "operator/reconcilers/names.h"
 #include "tests/unit/lib/kube/fake_client.h"
 #include "tests/unit/lib/kube/fake_time.h"
 
@@ -83,7 +84,10 @@ class World {
   // The caches that are asked for by then run, and are filled when it returns.
   void Start(const std::vector<kube::GroupVersionResource>& tracked) {
     for (const kube::GroupVersionResource& resource : tracked) {
-      manager->GetCache(resource)->AddHandler(&trackers_[resource]);
+      // By the selector that the reconcilers have.
+      const bool is_ours = resource == kTaskGraphs || resource == kDeviceClusters;
+      manager->GetCache(resource, is_ours ? "" : kManagedSelector)
+          ->AddHandler(&trackers_[resource]);
     }
     manager->Add(&started_);
     thread_ = std::thread([this] {

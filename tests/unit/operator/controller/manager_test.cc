@@ -101,6 +101,15 @@ TEST_F(ManagerTest, IsReadyOnceTheCachesAreFilled) {
   EXPECT_TRUE(Stop().ok());
 }
 
+TEST_F(ManagerTest, WhoeverAsksForTheSameSharesACache) {
+  Make(/*elect=*/false);
+  ResourceCache* const all = manager_->GetCache(kThings);
+  ResourceCache* const some = manager_->GetCache(kThings, "app=x");
+  EXPECT_NE(all, some);
+  EXPECT_EQ(manager_->GetCache(kThings), all);
+  EXPECT_EQ(manager_->GetCache(kThings, "app=x"), some);
+}
+
 // promise: O-06
 TEST_F(ManagerTest, SaysWhichResourceItHasNoRightTo) {
   client_.Inject(Failing("list", "things", kube::ForbiddenError(kThings, "list", ""), -1));
