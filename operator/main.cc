@@ -59,19 +59,6 @@ std::string HostName() {
   return ::gethostname(name, sizeof(name) - 1) == 0 ? name : "unknown";
 }
 
-// So that the election's Lease, which is no part of the release, goes when the release goes. Null
-// when the API server does not say in time: the next operator will find out.
-kube::Json LeaseOwner(kube::Client* client, kube::WaitableClock* clock, const std::string& ns,
-                      const EventLog& log) {
-  const absl::StatusOr<kube::SelfSubject> self =
-      kube::ReviewSelfSubject(client, {{}, clock->Now() + kSelfReviewPatience});
-  if (self.ok()) return kube::OwnedByServiceAccount(*self, ns);
-  log.Write(Level::kWarning,
-            "cannot find out own ServiceAccount: the Lease will outlive the release",
-            {{"error", std::string(self.status().message())}});
-  return {};
-}
-
 // Waits for a signal to stop while `run` runs on another thread, which ends the wait, too.
 absl::Status RunUntilSignal(const std::function<absl::Status(const std::stop_token&)>& run) {
   std::stop_source stop;
@@ -93,6 +80,18 @@ absl::Status RunUntilSignal(const std::function<absl::Status(const std::stop_tok
   return ended;
 }
 
+ctrl::Controller::Options ControllerOptions(const char* name, int workers,
+                                            kube::WaitableClock* clock, ctrl::Metrics* metrics,
+                                            const EventLog* log) {
+  ctrl::Controller::Options options;
+  options.name = name;
+  options.workers = workers;
+  options.clock = clock;
+  options.metrics = metrics;
+  options.log = log;
+  return options;
+}
+
 // Keeps the Links and drives the runs; nothing happens in it before this operator leads.
 class DriverThread {
  public:
@@ -110,150 +109,213 @@ class DriverThread {
   std::thread thread_;
 };
 
-ctrl::Controller::Options ControllerOptions(const char* name, int workers,
-                                            kube::WaitableClock* clock, ctrl::Metrics* metrics,
-                                            const EventLog* log) {
-  ctrl::Controller::Options options;
-  options.name = name;
-  options.workers = workers;
-  options.clock = clock;
-  options.metrics = metrics;
-  options.log = log;
-  return options;
-}
+// What the process is made of. Each member may use those above it, which outlive it.
+class Operator {
+ public:
+  // All outlive it.
+  Operator(const OperatorFlags* flags, const EventLog* log, std::stop_token stop)
+      : flags_(*flags), log_(*log), stop_(std::move(stop)) {}
 
-kube::LeaderElectionOptions ElectionOptions(const OperatorFlags& flags, const std::string& ns,
-                                            const std::string& pod, Random* random,
-                                            kube::LeaderElectionMetrics* metrics,
-                                            kube::EventRecorder* events) {
-  kube::LeaderElectionOptions election;
-  election.lock = {ns, kLease, kube::UniqueIdentity(pod, *random), {}, {}};
-  election.lease_duration = flags.lease_duration;
-  election.renew_deadline = flags.renew_deadline;
-  election.retry_period = flags.retry_period;
-  election.metrics = metrics;
-  election.events = events;
-  return election;
-}
+  // Once. Returns when it is told to stop, or with what keeps it from going on.
+  absl::Status Run() {
+    for (const auto step : {&Operator::Connect, &Operator::MakeManager, &Operator::MakeDriver,
+                            &Operator::MakeControllers, &Operator::ServeHttp}) {
+      if (absl::Status made = (this->*step)(); !made.ok()) return made;
+    }
+    log_.Write(Level::kInfo, "started", {{"version", FRACTOS_VERSION}, {"pod", pod_}});
+    const DriverThread driving(&loop_, driver_.get());
+    return manager_->Run(stop_);
+  }
 
-absl::Status Operate(const OperatorFlags& flags, const EventLog& log, const std::stop_token& stop) {
-  kube::SystemWaitableClock clock;
-  SystemRandom random;
-  ctrl::Metrics metrics;
+ private:
+  absl::Status Connect();
+  absl::Status MakeManager();
+  absl::Status MakeDriver();
+  absl::Status MakeControllers();
+  absl::Status ServeHttp();
+
+  kube::LeaderElectionOptions ElectionOptions();
+  TaskGraphRecordStore::Options StoreOptions();
+  Driver::Options DriverOptions();
+  void Warn(absl::string_view event, const absl::Status& why) const {
+    log_.Write(Level::kWarning, event, {{"error", std::string(why.message())}});
+  }
+
+  const OperatorFlags& flags_;
+  const EventLog& log_;
+  const std::stop_token stop_;
+  const std::string pod_ = Environment("POD_NAME", HostName());
+  std::string ns_;
+  kube::SystemWaitableClock clock_;
+  SystemRandom random_;
+  ctrl::Metrics metrics_;
+  OperatorMetrics own_metrics_{&metrics_.registry()};
+  std::unique_ptr<kube::RestClient> client_;
+  std::unique_ptr<kube::EventRecorder> events_;
+  std::unique_ptr<ctrl::Manager> manager_;
+  std::unique_ptr<TaskGraphRecordStore> store_;
+  std::unique_ptr<OtlpExporter> spans_;  // null when nobody traces
+  EventLoop loop_;
+  std::unique_ptr<DeviceDirectory> directory_;  // above the driver, which tells it of its peers
+  std::unique_ptr<Driver> driver_;
+  std::unique_ptr<LinkedDriver> linked_;
+  std::unique_ptr<DeviceClusterReconciler> clusters_;
+  std::unique_ptr<TaskGraphReconciler> graphs_;
+  std::unique_ptr<ctrl::Controller> cluster_controller_;
+  std::unique_ptr<ctrl::Controller> graph_controller_;
+  std::unique_ptr<StatusServer> health_server_;
+  std::unique_ptr<StatusServer> metrics_server_;
+};
+
+absl::Status Operator::Connect() {
   const absl::StatusOr<kube::RestConfig> config = kube::LoadRestConfig({});
   if (!config.ok()) return config.status();
-  kube::RestOptions rest;
-  rest.observer = metrics.Requests();
-  const absl::StatusOr<std::unique_ptr<kube::RestClient>> client = kube::RestClient::New(
+  ns_ = Environment("POD_NAMESPACE", config->ns.empty() ? "default" : config->ns);
+  kube::RestOptions options;
+  options.observer = metrics_.Requests();
+  absl::StatusOr<std::unique_ptr<kube::RestClient>> client = kube::RestClient::New(
       *config,
       [](const kube::TransportConfig& transport) { return kube::NewCpprestTransport(transport); },
-      &clock, rest);
+      &clock_, options);
   if (!client.ok()) return client.status();
-  const std::string pod = Environment("POD_NAME", HostName());
-  const std::string ns = Environment("POD_NAMESPACE", config->ns.empty() ? "default" : config->ns);
-  kube::EventRecorder events(client->get(), &clock, &random, {kLease, pod});
+  client_ = *std::move(client);
+  events_ = std::make_unique<kube::EventRecorder>(client_.get(), &clock_, &random_,
+                                                  kube::EventRecorder::Options{kLease, pod_});
+  return absl::OkStatus();
+}
 
-  ctrl::Manager::Options manager_options;
-  manager_options.client = client->get();
-  manager_options.clock = &clock;
-  manager_options.random = &random;
-  manager_options.log = &log;
-  manager_options.namespaces = flags.namespaces;
-  manager_options.on_lost = [&log](const absl::Status& why) {
-    log.Write(Level::kError, "leadership lost", {{"error", std::string(why.message())}});
+absl::Status Operator::MakeManager() {
+  ctrl::Manager::Options options;
+  options.client = client_.get();
+  options.clock = &clock_;
+  options.random = &random_;
+  options.log = &log_;
+  options.namespaces = flags_.namespaces;
+  options.on_lost = [this](const absl::Status& why) {
+    log_.Write(Level::kError, "leadership lost", {{"error", std::string(why.message())}});
     // Work under way may be done by another operator already: there is nothing to end in order.
     _exit(kExitFailed);
   };
-  if (flags.leader_elect) {
-    manager_options.election =
-        ElectionOptions(flags, ns, pod, &random, metrics.ForElection(kLease), &events);
-    manager_options.election->lock.owner = LeaseOwner(client->get(), &clock, ns, log);
-  }
-  absl::StatusOr<std::unique_ptr<ctrl::Manager>> made =
-      ctrl::Manager::Create(std::move(manager_options));
-  if (!made.ok()) return made.status();
-  ctrl::Manager& manager = **made;
+  if (flags_.leader_elect) options.election = ElectionOptions();
+  absl::StatusOr<std::unique_ptr<ctrl::Manager>> manager =
+      ctrl::Manager::Create(std::move(options));
+  if (!manager.ok()) return manager.status();
+  manager_ = *std::move(manager);
+  return absl::OkStatus();
+}
 
-  OperatorMetrics own_metrics(&metrics.registry());
-  TaskGraphRecordStore::Options store_options;
-  store_options.client = client->get();
-  store_options.clock = &clock;
-  store_options.random = &random;
-  store_options.metrics = &own_metrics;
-  store_options.stop = stop;
-  store_options.leads = [&manager] { return manager.IsLeader(); };
-  store_options.on_error = [&log](const kube::Object& graph, const absl::Status& why) {
-    log.Write(
+kube::LeaderElectionOptions Operator::ElectionOptions() {
+  kube::LeaderElectionOptions election;
+  election.lock = {ns_, kLease, kube::UniqueIdentity(pod_, random_), {}, {}};
+  election.lease_duration = flags_.lease_duration;
+  election.renew_deadline = flags_.renew_deadline;
+  election.retry_period = flags_.retry_period;
+  election.metrics = metrics_.ForElection(kLease);
+  election.events = events_.get();
+  // So that the Lease, which is no part of the release, goes when the release goes. When the API
+  // server does not say in time, the next operator will find out.
+  const absl::StatusOr<kube::SelfSubject> self =
+      kube::ReviewSelfSubject(client_.get(), {{}, clock_.Now() + kSelfReviewPatience});
+  if (self.ok()) {
+    election.lock.owner = kube::OwnedByServiceAccount(*self, ns_);
+  } else {
+    Warn("cannot find out own ServiceAccount: the Lease will outlive the release", self.status());
+  }
+  return election;
+}
+
+absl::Status Operator::MakeDriver() {
+  store_ = std::make_unique<TaskGraphRecordStore>(StoreOptions());
+  const auto tell = [this](const absl::Status& why) { Warn("tracing", why); };
+  absl::StatusOr<std::unique_ptr<OtlpExporter>> spans =
+      OtlpExporter::FromEnvironment("fractos-operator", pod_, flags_.images.otlp_endpoint, tell);
+  // A collector that cannot be used keeps nobody from working.
+  if (spans.ok()) {
+    spans_ = *std::move(spans);
+  } else {
+    tell(spans.status());
+  }
+  absl::StatusOr<std::unique_ptr<Driver>> driver =
+      Driver::Create(&loop_, DriverOptions(), store_.get(), &clock_, &random_);
+  if (!driver.ok()) return driver.status();
+  driver_ = *std::move(driver);
+  linked_ = std::make_unique<LinkedDriver>(driver_.get());
+  directory_ = std::make_unique<DeviceDirectory>(linked_.get());
+  return absl::OkStatus();
+}
+
+TaskGraphRecordStore::Options Operator::StoreOptions() {
+  TaskGraphRecordStore::Options options;
+  options.client = client_.get();
+  options.clock = &clock_;
+  options.random = &random_;
+  options.metrics = &own_metrics_;
+  options.stop = stop_;
+  options.leads = [this] { return manager_->IsLeader(); };
+  options.on_error = [this](const kube::Object& graph, const absl::Status& why) {
+    log_.Write(
         Level::kWarning, "record not written",
         {{"namespace", graph.ns()}, {"name", graph.name()}, {"error", std::string(why.message())}});
   };
-  TaskGraphRecordStore store(store_options);
+  return options;
+}
 
-  const auto tell = [&log](const absl::Status& why) {
-    log.Write(Level::kWarning, "tracing", {{"error", std::string(why.message())}});
-  };
-  // Null when nobody traces. A collector that cannot be used keeps nobody from working.
-  absl::StatusOr<std::unique_ptr<OtlpExporter>> spans =
-      OtlpExporter::FromEnvironment("fractos-operator", pod, flags.images.otlp_endpoint, tell);
-  if (!spans.ok()) {
-    tell(spans.status());
-    spans = nullptr;
-  }
-  EventLoop loop;
-  // There before the loop runs.
-  std::unique_ptr<DeviceDirectory> directory;
-  TaskGraphReconciler* reconciler = nullptr;
-  Driver::Options driver_options;
+Driver::Options Operator::DriverOptions() {
+  Driver::Options options;
   // Its successor has the same name, so that daemons know whom to report to.
-  driver_options.name = absl::StrCat(kLease, ".", ns);
-  driver_options.memory_endpoint = flags.memory_address;
-  driver_options.memory_advertised = flags.memory_advertised;
-  driver_options.record_writers = kRecordWriters;
-  driver_options.is_over = [&reconciler](const RunId& run) { return reconciler->IsOver(run); };
-  driver_options.spans = spans->get();
-  driver_options.on_peer = [&directory](const PeerInfo& peer) { directory->OnPeer(peer); };
-  driver_options.on_peer_lost = [&directory](const Address& peer) { directory->OnPeerLost(peer); };
-  absl::StatusOr<std::unique_ptr<Driver>> driver =
-      Driver::Create(&loop, std::move(driver_options), &store, &clock, &random);
-  if (!driver.ok()) return driver.status();
-  LinkedDriver linked(driver->get());
-  directory = std::make_unique<DeviceDirectory>(&linked);
+  options.name = absl::StrCat(kLease, ".", ns_);
+  options.memory_endpoint = flags_.memory_address;
+  options.memory_advertised = flags_.memory_advertised;
+  options.record_writers = kRecordWriters;
+  options.spans = spans_.get();
+  // On the loop's thread, which begins when all is made.
+  options.is_over = [this](const RunId& run) { return graphs_->IsOver(run); };
+  options.on_peer = [this](const PeerInfo& peer) { directory_->OnPeer(peer); };
+  options.on_peer_lost = [this](const Address& peer) { directory_->OnPeerLost(peer); };
+  return options;
+}
 
-  DeviceClusterReconciler clusters(
-      {client->get(), &clock, &events, &own_metrics, directory.get(), flags.images}, &manager);
-  TaskGraphReconciler graphs(
-      {client->get(), &clock, &events, &own_metrics, &log, directory.get(), &linked, &store},
-      &manager);
-  reconciler = &graphs;
-  ctrl::Controller cluster_controller(
-      ControllerOptions("devicecluster", kDeviceClusterWorkers, &clock, &metrics, &log), &clusters);
-  ctrl::Controller graph_controller(
-      ControllerOptions("taskgraph", kTaskGraphWorkers, &clock, &metrics, &log), &graphs);
-  clusters.Watch(&cluster_controller.queue());
-  graphs.Watch(&graph_controller.queue());
-  directory->Subscribe([&](const std::string& cluster) {
-    cluster_controller.queue().Add(cluster);
-    graphs.OnDeviceChanged(cluster);
+absl::Status Operator::MakeControllers() {
+  clusters_ = std::make_unique<DeviceClusterReconciler>(
+      DeviceClusterReconciler::Options{client_.get(), &clock_, events_.get(), &own_metrics_,
+                                       directory_.get(), flags_.images},
+      manager_.get());
+  graphs_ = std::make_unique<TaskGraphReconciler>(
+      TaskGraphReconciler::Options{client_.get(), &clock_, events_.get(), &own_metrics_, &log_,
+                                   directory_.get(), linked_.get(), store_.get()},
+      manager_.get());
+  cluster_controller_ = std::make_unique<ctrl::Controller>(
+      ControllerOptions("devicecluster", kDeviceClusterWorkers, &clock_, &metrics_, &log_),
+      clusters_.get());
+  graph_controller_ = std::make_unique<ctrl::Controller>(
+      ControllerOptions("taskgraph", kTaskGraphWorkers, &clock_, &metrics_, &log_), graphs_.get());
+  clusters_->Watch(&cluster_controller_->queue());
+  graphs_->Watch(&graph_controller_->queue());
+  directory_->Subscribe([this](const std::string& cluster) {
+    cluster_controller_->queue().Add(cluster);
+    graphs_->OnDeviceChanged(cluster);
   });
-  manager.Add(&cluster_controller);
-  manager.Add(&graph_controller);
+  manager_->Add(cluster_controller_.get());
+  manager_->Add(graph_controller_.get());
+  return absl::OkStatus();
+}
 
+absl::Status Operator::ServeHttp() {
   StatusServer::Pages health;
-  health.not_healthy_for = [&manager] { return manager.NotHealthyFor(); };
-  health.not_ready_for = [&manager] { return manager.NotReadyFor(); };
-  const auto health_server = StatusServer::Start(flags.health_address, std::move(health));
+  health.not_healthy_for = [this] { return manager_->NotHealthyFor(); };
+  health.not_ready_for = [this] { return manager_->NotReadyFor(); };
+  auto health_server = StatusServer::Start(flags_.health_address, std::move(health));
   if (!health_server.ok()) return health_server.status();
+  health_server_ = *std::move(health_server);
   StatusServer::Pages pages;
-  pages.metrics = [&metrics, &own_metrics, &spans] {
-    if (*spans != nullptr) own_metrics.OnSpans((*spans)->stats());
-    return metrics.Render();
+  pages.metrics = [this] {
+    if (spans_ != nullptr) own_metrics_.OnSpans(spans_->stats());
+    return metrics_.Render();
   };
-  const auto metrics_server = StatusServer::Start(flags.metrics_address, std::move(pages));
+  auto metrics_server = StatusServer::Start(flags_.metrics_address, std::move(pages));
   if (!metrics_server.ok()) return metrics_server.status();
-
-  log.Write(Level::kInfo, "started", {{"version", FRACTOS_VERSION}, {"pod", pod}});
-  const DriverThread driving(&loop, driver->get());
-  return manager.Run(stop);
+  metrics_server_ = *std::move(metrics_server);
+  return absl::OkStatus();
 }
 
 int Fail(const char* what, int code) {
@@ -281,8 +343,8 @@ int Main(int argc, const char* const* argv) {
 
   const SystemClock clock;
   const EventLog log("fractos-operator", flags->log_format, flags->log_level, &clock);
-  const absl::Status ended =
-      RunUntilSignal([&](const std::stop_token& stop) { return Operate(*flags, log, stop); });
+  const absl::Status ended = RunUntilSignal(
+      [&](const std::stop_token& stop) { return Operator(&*flags, &log, stop).Run(); });
   if (ended.ok()) {
     log.Write(Level::kInfo, "ended");
     return 0;
