@@ -173,6 +173,9 @@ absl::Status Operator::Connect() {
   ns_ = Environment("POD_NAMESPACE", config->ns.empty() ? "default" : config->ns);
   kube::RestOptions options;
   options.observer = metrics_.Requests();
+  options.on_warning = [this](absl::string_view text) {
+    log_.Write(Level::kWarning, "API server warning", {{"warning", std::string(text)}});
+  };
   absl::StatusOr<std::unique_ptr<kube::RestClient>> client = kube::RestClient::New(
       *config,
       [](const kube::TransportConfig& transport) { return kube::NewCpprestTransport(transport); },

@@ -161,6 +161,15 @@ absl::StatusOr<HttpRequest> RequestSender::Prepare(const ApiRequest& request,
   return http;
 }
 
+void RequestSender::Warn(const std::string& text) {
+  if (options_.on_warning == nullptr) return;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (warnings_.size() >= kMaxWarnings || !warnings_.insert(text).second) return;
+  }
+  options_.on_warning(text);
+}
+
 RequestSender::Try RequestSender::TryOnce(const Context& context, const ApiRequest& request,
                                           bool again) {
   const auto failed = [](absl::Status status) { return Try{status, status, std::nullopt}; };
@@ -186,7 +195,7 @@ RequestSender::Try RequestSender::TryOnce(const Context& context, const ApiReque
     return result;
   }
   if (const std::string warning = (*response)->header("Warning"); !warning.empty()) {
-    observer_->OnWarning(warning);
+    Warn(warning);
   }
   const int status = (*response)->status();
   if (status >= 200 && status <= 206) {

@@ -2,8 +2,10 @@
 #ifndef FRACTOS_LIB_KUBE_REQUEST_SENDER_H_
 #define FRACTOS_LIB_KUBE_REQUEST_SENDER_H_
 
+#include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -31,6 +33,9 @@ struct RestOptions {
   double burst = 0;
   size_t max_response_bytes = 512 * 1024 * 1024;
   RestObserver* observer = nullptr;
+  // Told what the server warns of, such as a version that is deprecated: the text of its Warning
+  // header, each once, on the thread that asks. May be empty.
+  std::function<void(absl::string_view text)> on_warning = {};
 };
 
 struct ApiRequest {
@@ -54,6 +59,8 @@ struct ApiRequest {
 class RequestSender {
  public:
   static constexpr int kMaxRetries = 10;
+  // Different warnings that are told; more are not.
+  static constexpr size_t kMaxWarnings = 1000;
 
   // `clock` and `options.observer` outlive it.
   RequestSender(RestConfig config, ServerAddress address,
@@ -80,6 +87,7 @@ class RequestSender {
   absl::Status Pace(const Context& context, const ApiRequest& request);
   absl::StatusOr<HttpRequest> Prepare(const ApiRequest& request,
                                       const Credential& credential) const;
+  void Warn(const std::string& text);
   Try TryOnce(const Context& context, const ApiRequest& request, bool again);
   absl::StatusOr<std::unique_ptr<HttpResponse>> OpenWithRetries(const Context& context,
                                                                 const ApiRequest& request,
@@ -98,6 +106,7 @@ class RequestSender {
   RestObserver* const observer_;  // never null
   absl::Mutex mutex_;
   std::optional<TokenBucket> bucket_ ABSL_GUARDED_BY(mutex_);
+  std::set<std::string> warnings_ ABSL_GUARDED_BY(mutex_);  // that were told
 };
 
 // One segment of a path, percent-encoded. InvalidArgument for what would mean another path: empty,

@@ -27,8 +27,6 @@ class RestObserver {
   // rest_client_request_size_bytes{verb,host} and rest_client_response_size_bytes{verb,host}.
   virtual void OnRequestSize(absl::string_view, absl::string_view, size_t) {}
   virtual void OnResponseSize(absl::string_view, absl::string_view, size_t) {}
-  // The server warns, for instance of a deprecated version: the text of its Warning header.
-  virtual void OnWarning(absl::string_view) {}
 };
 
 }  // namespace fractos::kube

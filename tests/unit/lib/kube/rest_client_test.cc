@@ -5,7 +5,6 @@
 
 #include <thread>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "lib/kube/errors.h"
 #include "tests/unit/lib/kube/fake_transport.h"
@@ -46,9 +45,8 @@ class CountingObserver final : public RestObserver {
   void OnResponseSize(absl::string_view, absl::string_view, size_t size) override {
     response_bytes += size;
   }
-  void OnWarning(absl::string_view text) override { warnings.push_back(std::string(text)); }
 
-  std::vector<std::string> requests, retries, warnings;
+  std::vector<std::string> requests, retries;
   std::vector<Duration> durations;
   size_t response_bytes = 0;
 };
@@ -262,10 +260,17 @@ TEST_F(RestClientTest, AnswersAreBounded) {
   EXPECT_TRUE(IsInternalError(client_->GetRaw({}, "/").status()));
 }
 
-TEST_F(RestClientTest, WarningsAreForTheObserver) {
-  server_.Say(200, kPod, {{"Warning", "299 - \"v1beta1 is deprecated\""}});
-  ASSERT_TRUE(client_->Get({}, kPods, "x").ok());
-  EXPECT_THAT(observer_.warnings, ElementsAre("299 - \"v1beta1 is deprecated\""));
+// promise: K-97
+TEST_F(RestClientTest, EachWarningIsToldOnce) {
+  std::vector<std::string> told;
+  client_ = NewClient({.host = "https://api"},
+                      {.on_warning = [&told](absl::string_view text) { told.emplace_back(text); }});
+  for (const char* version : {"v1beta1", "v1beta1", "v1beta2", "v1beta1"}) {
+    server_.Say(200, kPod, {{"Warning", absl::StrCat("299 - \"", version, " is deprecated\"")}});
+    ASSERT_TRUE(client_->Get({}, kPods, "x").ok());
+  }
+  EXPECT_THAT(told,
+              ElementsAre("299 - \"v1beta1 is deprecated\"", "299 - \"v1beta2 is deprecated\""));
 }
 
 // What is asked again
