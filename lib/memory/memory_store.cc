@@ -11,6 +11,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "lib/base/digest.h"
 #include "lib/base/limits.h"
 #include "lib/memory/sealed_file.h"
 

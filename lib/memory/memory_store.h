@@ -3,11 +3,9 @@
 #define FRACTOS_LIB_MEMORY_MEMORY_STORE_H_
 
 #include <memory>
-#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "lib/base/digest.h"
 #include "lib/base/ids.h"
 #include "lib/base/random.h"
 #include "lib/base/unique_fd.h"

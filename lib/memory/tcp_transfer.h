@@ -17,7 +17,6 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
 #include "lib/base/clock.h"
 #include "lib/base/unique_fd.h"
 #include "lib/memory/memory_store.h"
