@@ -35,7 +35,8 @@ Commands work on this machine, with daemons as child processes, unless called as
 or given -n, -A, --context or --kubeconfig: then on that cluster. watch, trace and logs are always
 of a cluster; resume, up and down always of this machine.
 
-Exit codes: 0 succeeded, 1 failed, 2 bad input, 3 deadline, 130 interrupted.
+Exit codes: 0 succeeded, 1 failed, 2 bad input, 3 deadline, 130 interrupted,
+141 succeeded, but nobody read it.
 Files and runs of this machine are kept under $FRACTOS_HOME (default ~/.local/share/fractos).)";
 
 // What a duration on the command line must look like; CLI11 prints the text that is returned.

@@ -141,7 +141,7 @@ absl::StatusOr<DaemonFlags> ParseDaemonFlags(int argc, const char* const* argv) 
     flags.done = absl::StrCat("fractos-daemon ", FRACTOS_VERSION, "\n");
     return flags;
   } catch (const CLI::ParseError& error) {
-    return absl::InvalidArgumentError(error.what());
+    return absl::InvalidArgumentError(absl::StrCat(error.what(), "; --help lists the flags"));
   }
   const bool in_pod = coordination == "kubernetes";
   auto cluster = FullName(name, in_pod && !pod.ns.empty() ? pod.ns : "default");
