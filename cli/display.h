@@ -3,7 +3,6 @@
 #define FRACTOS_CLI_DISPLAY_H_
 
 #include <cstdint>
-#include <string>
 #include <vector>
 
 #include "cli/progress_view.h"

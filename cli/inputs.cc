@@ -1,7 +1,6 @@
 #include "cli/inputs.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <optional>
 #include <utility>
 

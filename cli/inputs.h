@@ -3,13 +3,11 @@
 #define FRACTOS_CLI_INPUTS_H_
 
 #include <initializer_list>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
 #include "lib/plan/device_cluster.h"
 #include "lib/plan/plan.h"
 #include "lib/plan/task_graph.h"

@@ -1,11 +1,8 @@
 #include "cli/progress_view.h"
 
 #include <algorithm>
-#include <cstdio>
-#include <set>
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/strip.h"

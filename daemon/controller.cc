@@ -104,7 +104,6 @@ absl::Status DeviceController::ServeMemory() {
 }
 
 // --- Stepping the core
-// -----------------------------------------------------------------------------
 
 template <typename Event>
 void DeviceController::Step(Event event) {
@@ -225,7 +224,6 @@ void DeviceController::Announce(const std::function<void(PeerInfo*)>& change) {
 }
 
 // --- Events
-// ----------------------------------------------------------------------------------------
 
 void DeviceController::OnPeer(const PeerInfo& peer) {
   fetcher_->Learn(peer);
@@ -332,7 +330,6 @@ void DeviceController::OnElectionError(const absl::Status& why) {
 }
 
 // --- The end
-// ---------------------------------------------------------------------------------------
 
 void DeviceController::BeginDrain(std::function<void()> idle) {
   {

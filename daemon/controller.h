@@ -3,12 +3,10 @@
 #ifndef FRACTOS_DAEMON_CONTROLLER_H_
 #define FRACTOS_DAEMON_CONTROLLER_H_
 
-#include <atomic>
 #include <deque>
 #include <functional>
 #include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"

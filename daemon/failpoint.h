@@ -3,10 +3,8 @@
 #define FRACTOS_DAEMON_FAILPOINT_H_
 
 #include <memory>
-#include <string>
 
 #include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
 #include "daemon/continuation/actions.h"
 #include "lib/base/address.h"
 

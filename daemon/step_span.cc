@@ -1,7 +1,5 @@
 #include "daemon/step_span.h"
 
-#include <utility>
-
 #include "absl/strings/str_cat.h"
 
 namespace fractos {

@@ -1,7 +1,5 @@
 #include "lib/driver/run_span.h"
 
-#include <utility>
-
 namespace fractos {
 namespace {
 

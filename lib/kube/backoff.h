@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdint>
 
 #include "lib/base/clock.h"
 #include "lib/base/random.h"

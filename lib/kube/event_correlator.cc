@@ -1,7 +1,5 @@
 #include "lib/kube/event_correlator.h"
 
-#include <utility>
-
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 

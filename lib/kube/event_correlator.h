@@ -10,7 +10,6 @@
 #include <set>
 #include <string>
 
-#include "absl/strings/string_view.h"
 #include "lib/base/clock.h"
 #include "lib/kube/lru_cache.h"
 #include "lib/kube/object.h"

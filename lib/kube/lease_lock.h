@@ -8,7 +8,6 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
 #include "lib/base/clock.h"
 #include "lib/kube/client.h"
 #include "lib/kube/object.h"

@@ -1,7 +1,6 @@
 #include "lib/kube/reflector.h"
 
 #include <algorithm>
-#include <map>
 #include <utility>
 
 #include "absl/strings/str_cat.h"

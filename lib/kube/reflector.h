@@ -3,18 +3,15 @@
 #ifndef FRACTOS_LIB_KUBE_REFLECTOR_H_
 #define FRACTOS_LIB_KUBE_REFLECTOR_H_
 
-#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
-#include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
-#include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "lib/base/random.h"
 #include "lib/kube/backoff.h"

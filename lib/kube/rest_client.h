@@ -2,12 +2,8 @@
 #ifndef FRACTOS_LIB_KUBE_REST_CLIENT_H_
 #define FRACTOS_LIB_KUBE_REST_CLIENT_H_
 
-#include <chrono>
 #include <memory>
-#include <optional>
 #include <string>
-#include <utility>
-#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"

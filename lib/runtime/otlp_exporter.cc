@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cstdlib>
 #include <deque>
-#include <optional>
 #include <thread>
 
 #include "absl/base/thread_annotations.h"

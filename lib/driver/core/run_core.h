@@ -4,10 +4,8 @@
 #ifndef FRACTOS_LIB_DRIVER_CORE_RUN_CORE_H_
 #define FRACTOS_LIB_DRIVER_CORE_RUN_CORE_H_
 
-#include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <variant>
 #include <vector>

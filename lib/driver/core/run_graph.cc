@@ -1,7 +1,6 @@
 #include "lib/driver/core/run_graph.h"
 
 #include <algorithm>
-#include <set>
 
 #include "absl/strings/str_cat.h"
 #include "lib/base/limits.h"

@@ -3,7 +3,6 @@
 #define FRACTOS_LIB_DRIVER_CORE_RUN_GRAPH_H_
 
 #include <map>
-#include <string>
 #include <vector>
 
 #include "absl/status/status.h"

@@ -392,7 +392,6 @@ TEST_F(DeviceTest, ARefinementIsStagedAsTheBytesItEncodesTo) {
 }
 
 // --- Adaptors that break
-// ---------------------------------------------------------------------------
 
 // promise: A-05, B-25
 TEST_F(DeviceTest, ACrashFailsWhatIsInFlightRetryablyAndTheAdaptorIsStartedAgain) {
@@ -518,7 +517,6 @@ TEST_F(DeviceTest, ADescriptorThatNoFrameNamesIsGarbage) {
 }
 
 // --- Answers that are wrong by themselves: the adaptor stays
-// ---------------------------------------
 
 TEST_F(DeviceTest, AnInlineAnswerOver64KiBIsTooLarge) {
   EXPECT_EQ(ReasonFor(
@@ -738,7 +736,6 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& refinement) { return refinement.param.name; });
 
 // --- Deadlines
-// -------------------------------------------------------------------------------------
 
 // promise: A-04, B-26, G-08
 TEST_F(DeviceTest, AnAdaptorThatHangsIsCancelledThenKilledAndReplaced) {
@@ -811,7 +808,6 @@ TEST_F(DeviceTest, WhatWaitsForAnAdaptorThatDoesNotStartTimesOut) {
 }
 
 // --- Starting
-// --------------------------------------------------------------------------------------
 
 TEST_F(DeviceTest, WhatComesBeforeTheDescriptionWaitsForIt) {
   absl::Notification go;

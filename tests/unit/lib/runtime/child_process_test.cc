@@ -12,7 +12,6 @@
 #include <memory>
 #include <string>
 
-#include "absl/strings/numbers.h"
 #include "absl/synchronization/notification.h"
 #include "lib/base/unique_fd.h"
 
