@@ -9,6 +9,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "lib/base/limits.h"
+#include "lib/base/utf8.h"
 #include "lib/plan/reasons.h"
 
 namespace fractos {
@@ -23,7 +24,7 @@ Outcome Fail(absl::string_view reason, std::string message) {
 std::string Shortened(absl::string_view text) {
   constexpr size_t kShown = 40;
   if (text.size() <= kShown) return std::string(text);
-  return absl::StrCat(text.substr(0, kShown), "...");
+  return absl::StrCat(CutText(text, kShown), "...");
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/time/time.h"
 #include "lib/base/ids.h"
+#include "lib/base/utf8.h"
 #include "lib/kube/backoff.h"
 #include "lib/kube/errors.h"
 
@@ -18,13 +19,10 @@ std::string FormatTime(WallTime time) {
   return absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", absl::FromChrono(time), absl::UTCTimeZone());
 }
 
-// Cut where a character begins, so that UTF-8 stays UTF-8.
 std::string Shorten(absl::string_view text) {
   if (text.size() <= EventRecorder::kMaxMessageBytes) return std::string(text);
   constexpr absl::string_view kMore = "...";
-  size_t length = EventRecorder::kMaxMessageBytes - kMore.size();
-  while (length > 0 && (static_cast<unsigned char>(text[length]) & 0xc0) == 0x80) --length;
-  return absl::StrCat(text.substr(0, length), kMore);
+  return absl::StrCat(CutText(text, EventRecorder::kMaxMessageBytes - kMore.size()), kMore);
 }
 
 bool IsDnsSubdomain(absl::string_view name) {

@@ -3,6 +3,7 @@
 
 #include "absl/container/inlined_vector.h"
 #include "lib/base/limits.h"
+#include "lib/base/utf8.h"
 #include "lib/link/codec.h"
 #include "lib/link/wire.h"
 
@@ -18,13 +19,6 @@ using wire::kMaxTextBytes;
 int64_t Micros(Duration duration) {
   const Duration bounded = std::clamp<Duration>(duration, Duration::zero(), kMaxDeadline);
   return std::chrono::duration_cast<std::chrono::microseconds>(bounded).count();
-}
-
-// The first `bound` bytes at most, not ending within a UTF-8 character.
-absl::string_view Cut(absl::string_view text, size_t bound) {
-  if (text.size() <= bound) return text;
-  while (bound > 0 && (static_cast<unsigned char>(text[bound]) & 0xc0) == 0x80) --bound;
-  return text.substr(0, bound);
 }
 
 template <typename Id>
@@ -102,7 +96,7 @@ class Writer {
     out->set_seen(in.seen);
     if (!in.leader.IsNone()) Put(in.leader, out->mutable_leader());
     out->set_retry_after(Micros(in.retry_after));
-    out->set_message(std::string(Cut(in.message, kMaxTextBytes)));
+    out->set_message(std::string(CutText(in.message, kMaxTextBytes)));
   }
   void Write(const StaleEpoch& in) {
     pb::StaleEpoch* out = envelope_->mutable_stale_epoch();
@@ -189,8 +183,8 @@ class Writer {
     if (in.state == ResultState::kSucceeded || in.state == ResultState::kRefined) {
       PutValue(in.value, with_bytes, out->mutable_value());
     }
-    out->set_failure_reason(std::string(Cut(in.failure.reason, kMaxNameBytes)));
-    out->set_failure_message(std::string(Cut(in.failure.message, kMaxTextBytes)));
+    out->set_failure_reason(std::string(CutText(in.failure.reason, kMaxNameBytes)));
+    out->set_failure_message(std::string(CutText(in.failure.message, kMaxTextBytes)));
     Put(in.executor, out->mutable_executor());
     out->set_attempts(in.attempts);
     out->set_received(in.timing.received);

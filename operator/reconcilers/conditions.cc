@@ -2,12 +2,12 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/time/time.h"
+#include "lib/base/utf8.h"
 
 namespace fractos {
 namespace {
 
 constexpr size_t kMaxReason = 256;
-constexpr size_t kMaxMessage = 4096;
 
 bool IsReason(absl::string_view reason) {
   if (reason.empty() || reason.size() > kMaxReason || !absl::ascii_isalpha(reason.front())) {
@@ -19,15 +19,11 @@ bool IsReason(absl::string_view reason) {
   return true;
 }
 
-// Not in the middle of a character.
-std::string Cut(const std::string& text) {
-  if (text.size() <= kMaxMessage) return text;
-  size_t end = kMaxMessage;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
-  return text.substr(0, end);
-}
-
 }  // namespace
+
+std::string StatusMessage(absl::string_view message) {
+  return std::string(CutText(message, kMaxStatusMessageBytes));
+}
 
 void SetCondition(kube::Json* conditions, const Condition& condition, int64_t generation,
                   WallTime now) {
@@ -37,7 +33,7 @@ void SetCondition(kube::Json* conditions, const Condition& condition, int64_t ge
                      {"observedGeneration", generation},
                      {"lastTransitionTime", FormatTimestamp(now)},
                      {"reason", IsReason(condition.reason) ? condition.reason : "Unknown"},
-                     {"message", Cut(condition.message)}};
+                     {"message", StatusMessage(condition.message)}};
   for (kube::Json& each : *conditions) {
     if (kube::StringMember(each, "type") != condition.type) continue;
     const std::string& since = kube::StringMember(each, "lastTransitionTime");

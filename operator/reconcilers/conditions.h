@@ -2,6 +2,7 @@
 #ifndef FRACTOS_OPERATOR_RECONCILERS_CONDITIONS_H_
 #define FRACTOS_OPERATOR_RECONCILERS_CONDITIONS_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
@@ -10,6 +11,12 @@
 #include "lib/kube/object.h"
 
 namespace fractos {
+
+// Of one message in a status, whether of a condition or of a failure.
+inline constexpr size_t kMaxStatusMessageBytes = 4096;
+
+// `message` as it stands in a status: cut to that, not within a character.
+std::string StatusMessage(absl::string_view message);
 
 struct Condition {
   std::string type;

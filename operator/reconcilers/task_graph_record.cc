@@ -12,6 +12,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/time/time.h"
 #include "lib/base/limits.h"
+#include "lib/plan/arguments.h"
 #include "lib/plan/step.h"
 #include "lib/plan/utf8.h"
 #include "operator/reconcilers/conditions.h"
@@ -22,7 +23,8 @@ namespace {
 
 using kube::Json;
 
-constexpr size_t kMaxFailureMessage = 4096;
+// Whoever takes a run over puts the same $(failure.message) into arguments.
+static_assert(kMaxStatusMessageBytes >= kMaxFailureText);
 constexpr RunPhase kPhases[] = {RunPhase::kPending,   RunPhase::kRunning, RunPhase::kFailing,
                                 RunPhase::kSucceeded, RunPhase::kFailed,  RunPhase::kCancelled};
 constexpr ResultState kStates[] = {ResultState::kSucceeded, ResultState::kFailed,
@@ -241,7 +243,7 @@ Json StatusFromRecord(const RunRecord& record, const StatusContext& context, con
   if (Json outputs = Outputs(record); !outputs.empty()) status["outputs"] = std::move(outputs);
   if (!record.failure.reason.empty()) {
     Json failure = {{"reason", record.failure.reason},
-                    {"message", record.failure.message.substr(0, kMaxFailureMessage)}};
+                    {"message", StatusMessage(record.failure.message)}};
     if (!record.failed_step.empty()) failure["step"] = record.failed_step;
     status["failure"] = std::move(failure);
   }

@@ -144,7 +144,8 @@ absl::StatusOr<bool> TaskGraphRecordStore::Resolve(const kube::Object& attempted
     return absl::NotFoundError("the TaskGraph was deleted");
   }
   if (!now.ok()) return now.status();
-  const bool ours = now->status() == attempted.status();
+  // As texts: what is no UTF-8 in a failure's message the server has as U+FFFD.
+  const bool ours = kube::ToJsonText(now->status()) == kube::ToJsonText(attempted.status());
   // Before a run has begun its status is nobody's record: it says what is waited for.
   const bool begun = entry->redrive > 0 || kube::IntegerMember(now->status(), "redriveEpoch") > 0;
   if (!ours && begun && now->status() != entry->object.status()) {

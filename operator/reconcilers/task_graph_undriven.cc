@@ -111,7 +111,7 @@ absl::StatusOr<ctrl::Result> TaskGraphReconciler::EndUndriven(const kube::Object
   status["conditions"] = std::move(conditions);
   status["phase"] = std::string(RunPhaseName(phase));
   status["completionTime"] = FormatMicroseconds(now_us);
-  status["failure"] = {{"reason", failure.reason}, {"message", failure.message.substr(0, 4096)}};
+  status["failure"] = {{"reason", failure.reason}, {"message", StatusMessage(failure.message)}};
   const absl::Status written =
       options_.client->UpdateStatus({stop}, {kTaskGraphs, object.ns()}, ended, {kFieldManager})
           .status();

@@ -50,6 +50,15 @@ TEST_F(WhenTest, MatchesTheWholeText) {
   EXPECT_EQ(Check(Comparison::kMatches, "c.t.*", "cats"), "run");
 }
 
+TEST_F(WhenTest, ALongOperandIsShownInPartAndAsText) {
+  const std::string x(39, 'x');
+  const std::optional<Outcome> outcome =
+      CheckWhen({"answer", Comparison::kEquals, x + "\u20ac"}, {Input("cat")}, store_);
+  ASSERT_TRUE(outcome.has_value());
+  EXPECT_EQ(std::get<Outcome::Skipped>(outcome->what).message,
+            "\"answer\" does not equal \"" + x + "...\"");
+}
+
 TEST_F(WhenTest, AnExpressionThatIsNoneFails) {
   EXPECT_EQ(Check(Comparison::kMatches, "c(", "cat"), "WhenInvalid");
 }

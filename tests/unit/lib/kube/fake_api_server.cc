@@ -20,6 +20,9 @@ int64_t ParseVersion(absl::string_view text) {
   return absl::SimpleAtoi(text, &version) && version >= 0 ? version : -1;
 }
 
+// What the server has of what a client sends: the text of it.
+Object AsSent(const Object& object) { return *Object::Parse(object.ToText()); }
+
 // What generation counts changes of.
 Json SpecOf(const Object& object) {
   Json rest = object.json();
@@ -302,6 +305,7 @@ const Object* FakeApiServer::FindLocked(const Id& id) const {
 }
 
 absl::StatusOr<Object> FakeApiServer::CreateLocked(const Collection& collection, Object object) {
+  object = AsSent(object);
   Json& metadata = object.mutable_metadata();
   const std::string prefix = StringMember(metadata, "generateName");
   if (object.name().empty() && !prefix.empty()) metadata["name"] = NewTextLocked(prefix);
@@ -324,6 +328,7 @@ absl::StatusOr<Object> FakeApiServer::CreateLocked(const Collection& collection,
 
 Object FakeApiServer::ReplaceLocked(const Id& id, Object after) {
   const Object before = objects_.at(id);
+  after = AsSent(after);
   Json& metadata = after.mutable_metadata();
   for (const char* field : {"uid", "creationTimestamp", "deletionTimestamp", "namespace", "name"}) {
     const Json& value = Member(before.metadata(), field);

@@ -38,7 +38,8 @@ absl::Status TooOldError(int64_t version, int64_t oldest);
 // do between them. Every resource exists, namespaced or not, and every one has a status
 // subresource: Create and Update leave `status` alone, UpdateStatus touches nothing else.
 // Finalizers and preconditions hold; nothing is validated, nobody collects garbage, and server-side
-// apply merges objects but takes lists whole.
+// apply merges objects but takes lists whole. What is stored has been text: bytes that are no UTF-8
+// come back as U+FFFD.
 //
 // Thread-safe. What FakeClient is for is not here: failing, hanging, counting.
 class FakeApiServer {

@@ -27,7 +27,14 @@ TEST(ConditionsTest, WhatTheApiServerWouldRefuseIsMadeFit) {
   SetCondition(&conditions, {"Succeeded", "False", "not a word", std::string(5000, 'x')}, 1,
                WallTime());
   EXPECT_EQ(conditions[0]["reason"], "Unknown");
-  EXPECT_EQ(conditions[0]["message"].get<std::string>().size(), 4096u);
+  EXPECT_EQ(conditions[0]["message"].get<std::string>().size(), kMaxStatusMessageBytes);
+}
+
+TEST(ConditionsTest, MessagesAreCutBetweenCharacters) {
+  const std::string fits(kMaxStatusMessageBytes, 'x');
+  EXPECT_EQ(StatusMessage(fits), fits);
+  const std::string before(kMaxStatusMessageBytes - 2, 'x');
+  EXPECT_EQ(StatusMessage(before + "\u20ac"), before);
 }
 
 TEST(ConditionsTest, TimesAreReadBack) {

@@ -108,6 +108,11 @@ TEST_F(TaskGraphRecordStoreTest, WhatWasSaidBeforeTheRunBeganIsNobodysRecord) {
 
 // promise: O-47
 TEST_F(TaskGraphRecordStoreTest, AWriteThatCameThroughUnheardIsNotTakenForAnothers) {
+  // In which the bound of a message is within a character, and in which a byte is no text at all.
+  record_.phase = RunPhase::kFailing;
+  record_.failed_step = "classify";
+  record_.failure = {"NotAPicture", "\xff"};
+  while (record_.failure.message.size() < 5000) record_.failure.message += "\u20ac";
   kube::Fault unheard = Failing("update-status", "",
                                 kube::MakeError(kube::TransportFailure::kConnectionLost, "reset"));
   unheard.carried_out = true;
@@ -116,7 +121,7 @@ TEST_F(TaskGraphRecordStoreTest, AWriteThatCameThroughUnheardIsNotTakenForAnothe
   ASSERT_GE(time_.AwaitWaiterWithin(std::chrono::milliseconds(1), seconds(1)).count(), 0);
   time_.Advance(seconds(1));
   writer.join();
-  EXPECT_EQ(Stored().status()["phase"], "Running");
+  EXPECT_EQ(Stored().status()["phase"], "Failing");
 }
 
 // promise: O-47
