@@ -14,6 +14,7 @@
 #include "cli/operations_text.h"
 #include "cli/progress_view.h"
 #include "cli/table.h"
+#include "lib/kube/time.h"
 
 namespace fractos::cluster {
 namespace {
@@ -57,7 +58,7 @@ ExitCode SayNone(const Session& session, absl::string_view what) {
 }
 
 std::string AgeOf(const Session& session, const kube::Object& object) {
-  const int64_t created = MicrosecondsOf(object.creation_timestamp());
+  const int64_t created = kube::ParseMicroseconds(object.creation_timestamp());
   if (created == 0) return "";
   const WallTime then{std::chrono::microseconds(created)};
   return FormatAge(std::chrono::duration_cast<Duration>(session.clock->WallNow() - then));

@@ -11,12 +11,12 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "absl/time/time.h"
 #include "cli/cluster/find_run.h"
 #include "cli/cluster/observed_run.h"
 #include "cli/cluster/refusal.h"
 #include "cli/complain.h"
 #include "lib/kube/errors.h"
+#include "lib/kube/time.h"
 
 namespace fractos::cluster {
 namespace {
@@ -74,9 +74,7 @@ std::string PathOf(const kube::Object& pod, absl::string_view container, int64_t
       absl::StrCat("/api/v1/namespaces/", pod.ns(), "/pods/", pod.name(),
                    "/log?container=", container, "&timestamps=true&limitBytes=", kMaxLogBytes);
   if (since_us > 0) {
-    absl::StrAppend(&path, "&sinceTime=",
-                    absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", absl::FromUnixMicros(since_us),
-                                     absl::UTCTimeZone()));
+    absl::StrAppend(&path, "&sinceTime=", kube::FormatMicroTime(since_us));
   }
   return path;
 }
@@ -91,7 +89,7 @@ absl::Status AddLog(const Session& session, const kube::Object& pod, absl::strin
       session.client->GetRaw(session.Soon(), PathOf(pod, container, from));
   if (!log.ok()) return log.status();
   for (LogLine& line : SplitLog(*log)) {
-    const int64_t at = MicrosecondsOf(line.time);
+    const int64_t at = kube::ParseMicroseconds(line.time);
     if (at < from || at > to || NamesAnotherRun(line.text, record.run)) continue;
     entries->push_back({at, absl::StrCat(pod.name(), "/", container), std::move(line.text)});
   }

@@ -15,8 +15,8 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
-#include "absl/time/time.h"
 #include "cli/report.h"
+#include "lib/kube/time.h"
 #include "lib/plan/catalog.h"
 #include "lib/plan/duration.h"
 
@@ -213,13 +213,6 @@ void AddFailure(const kube::Object& object, RunRecord* record) {
 
 }  // namespace
 
-int64_t MicrosecondsOf(const std::string& rfc3339) {
-  absl::Time time;
-  std::string error;
-  if (!absl::ParseTime(absl::RFC3339_full, rfc3339, &time, &error)) return 0;
-  return absl::ToUnixMicros(time);
-}
-
 const Json& ConditionOf(const kube::Object& object, absl::string_view type) {
   static const Json* const kNone = new Json();
   for (const Json& condition : Member(object.status(), "conditions")) {
@@ -238,8 +231,8 @@ ObservedRun ObserveRun(const kube::Object& task_graph) {
   record.name = task_graph.name();
   record.phase = PhaseOf(StringMember(status, "phase"));
   record.redrive = CountOf(status, "redriveEpoch");
-  record.start_us = MicrosecondsOf(StringMember(status, "startTime"));
-  record.end_us = MicrosecondsOf(StringMember(status, "completionTime"));
+  record.start_us = kube::ParseMicroseconds(StringMember(status, "startTime"));
+  record.end_us = kube::ParseMicroseconds(StringMember(status, "completionTime"));
   // Times of objects are mostly of whole seconds.
   const Json& took = Member(status, "durationMilliseconds");
   if (took.is_number_integer()) record.end_us = record.start_us + took.get<int64_t>() * 1000;

@@ -3,7 +3,6 @@
 #ifndef FRACTOS_CLI_CLUSTER_OBSERVED_RUN_H_
 #define FRACTOS_CLI_CLUSTER_OBSERVED_RUN_H_
 
-#include <cstdint>
 #include <string>
 
 #include "cli/exit_code.h"
@@ -34,9 +33,6 @@ struct ObservedRun {
 // Never fails: what the status lacks, or says in words that this version does not know, is left
 // out.
 ObservedRun ObserveRun(const kube::Object& task_graph);
-
-// Microseconds since 1970 of an RFC 3339 time; 0 when it is none.
-int64_t MicrosecondsOf(const std::string& rfc3339);
 
 // The condition of that type, null when there is none.
 const kube::Json& ConditionOf(const kube::Object& object, absl::string_view type);

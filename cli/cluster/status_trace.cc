@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "cli/cluster/observed_run.h"
+#include "lib/kube/time.h"
 #include "lib/protocol/message.h"
 #include "nlohmann/json.hpp"
 
@@ -67,7 +68,7 @@ std::string StatusTrace(const kube::Object& task_graph) {
                       {"hops", run.snapshot.transfer.hops},
                       {"bytes", run.snapshot.transfer.bytes}}}});
   for (const kube::Json& condition : kube::Member(task_graph.status(), "conditions")) {
-    const int64_t at = MicrosecondsOf(kube::StringMember(condition, "lastTransitionTime"));
+    const int64_t at = kube::ParseMicroseconds(kube::StringMember(condition, "lastTransitionTime"));
     if (at == 0 || record.start_us == 0) continue;
     events.push_back(Mark(absl::StrCat(kube::StringMember(condition, "type"), "=",
                                        kube::StringMember(condition, "status")),

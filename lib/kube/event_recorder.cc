@@ -6,18 +6,14 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "absl/time/time.h"
 #include "lib/base/ids.h"
 #include "lib/base/utf8.h"
 #include "lib/kube/backoff.h"
 #include "lib/kube/errors.h"
+#include "lib/kube/time.h"
 
 namespace fractos::kube {
 namespace {
-
-std::string FormatTime(WallTime time) {
-  return absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", absl::FromChrono(time), absl::UTCTimeZone());
-}
 
 std::string Shorten(absl::string_view text) {
   if (text.size() <= EventRecorder::kMaxMessageBytes) return std::string(text);

@@ -8,8 +8,8 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/time/time.h"
 #include "lib/kube/run_program.h"
+#include "lib/kube/time.h"
 #include "lib/kube/tls_material.h"
 
 namespace fractos::kube {
@@ -159,12 +159,10 @@ absl::StatusOr<ExecCredential> ParseExecCredential(absl::string_view text,
   }
   const Json& expires = Member(status, "expirationTimestamp");
   if (!expires.is_null()) {
-    absl::Time time;
-    if (!expires.is_string() ||
-        !absl::ParseTime(absl::RFC3339_full, expires.get<std::string>(), &time, nullptr)) {
+    if (expires.is_string()) parsed.expires = ParseTime(expires.get_ref<const std::string&>());
+    if (!parsed.expires.has_value()) {
       return absl::InvalidArgumentError("its answer has an expirationTimestamp that is no time");
     }
-    parsed.expires = absl::ToChronoTime(time);
   }
   return parsed;
 }

@@ -12,6 +12,7 @@
 #include "lib/kube/errors.h"
 #include "lib/kube/event_recorder.h"
 #include "lib/kube/lease_watch.h"
+#include "lib/kube/time.h"
 
 namespace fractos::kube {
 namespace {

@@ -3,13 +3,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/time.h"
 
 namespace fractos::kube {
-
-std::string FormatMicroTime(WallTime time) {
-  return absl::FormatTime("%Y-%m-%dT%H:%M:%E6SZ", absl::FromChrono(time), absl::UTCTimeZone());
-}
 
 ObservedLease ReadLease(const Object& lease) {
   const Json& spec = lease.spec();

@@ -38,9 +38,6 @@ struct ObservedLease {
   std::string raw;
 };
 
-// "2006-01-02T15:04:05.000000Z".
-std::string FormatMicroTime(WallTime time);
-
 // Reads and writes one Lease, keeping what it does not know: other fields of the spec, such as
 // those of coordinated leader election, labels, annotations. Needs the rights to get and update it
 // by name, and to create Leases unless it is there.

@@ -1,8 +1,8 @@
 #include "operator/reconcilers/conditions.h"
 
 #include "absl/strings/ascii.h"
-#include "absl/time/time.h"
 #include "lib/base/utf8.h"
+#include "lib/kube/time.h"
 
 namespace fractos {
 namespace {
@@ -31,7 +31,7 @@ void SetCondition(kube::Json* conditions, const Condition& condition, int64_t ge
   kube::Json next = {{"type", condition.type},
                      {"status", condition.status},
                      {"observedGeneration", generation},
-                     {"lastTransitionTime", FormatTimestamp(now)},
+                     {"lastTransitionTime", kube::FormatTime(now)},
                      {"reason", IsReason(condition.reason) ? condition.reason : "Unknown"},
                      {"message", StatusMessage(condition.message)}};
   for (kube::Json& each : *conditions) {
@@ -58,17 +58,6 @@ const kube::Json& FindCondition(const kube::Json& status, absl::string_view type
 
 bool IsTrue(const kube::Json& status, absl::string_view type) {
   return kube::StringMember(FindCondition(status, type), "status") == "True";
-}
-
-std::string FormatTimestamp(WallTime time) {
-  return absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", absl::FromChrono(time), absl::UTCTimeZone());
-}
-
-WallTime ParseTimestamp(absl::string_view text) {
-  absl::Time time = absl::UnixEpoch();
-  std::string error;
-  if (!absl::ParseTime(absl::RFC3339_full, text, &time, &error)) return WallTime();
-  return absl::ToChronoTime(time);
 }
 
 }  // namespace fractos

@@ -36,10 +36,6 @@ void SetCondition(kube::Json* conditions, const Condition& condition, int64_t ge
 const kube::Json& FindCondition(const kube::Json& status, absl::string_view type);
 bool IsTrue(const kube::Json& status, absl::string_view type);
 
-// RFC 3339 in whole seconds, and back; the epoch when `text` is none.
-std::string FormatTimestamp(WallTime time);
-WallTime ParseTimestamp(absl::string_view text);
-
 }  // namespace fractos
 
 #endif  // FRACTOS_OPERATOR_RECONCILERS_CONDITIONS_H_

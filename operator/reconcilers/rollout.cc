@@ -5,6 +5,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "lib/kube/time.h"
 #include "operator/reconcilers/conditions.h"
 #include "operator/reconcilers/names.h"
 
@@ -87,7 +88,8 @@ PodState ReadPod(const kube::Object& pod) {
   state.version = pod.label(kVersionLabel);
   state.deleting = pod.deleting();
   if (state.deleting) {
-    state.gone_by = ParseTimestamp(kube::StringMember(pod.metadata(), "deletionTimestamp"));
+    state.gone_by = kube::ParseTime(kube::StringMember(pod.metadata(), "deletionTimestamp"))
+                        .value_or(WallTime());
   }
   state.ready = !state.deleting && IsTrue(pod.status(), "Ready");
   if (!state.ready) ReadTrouble(pod, &state);

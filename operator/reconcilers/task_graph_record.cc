@@ -10,8 +10,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
-#include "absl/time/time.h"
 #include "lib/base/limits.h"
+#include "lib/kube/time.h"
 #include "lib/plan/arguments.h"
 #include "lib/plan/step.h"
 #include "lib/plan/utf8.h"
@@ -175,23 +175,11 @@ std::string ReadyText(const RunRecord& record, const StatusContext& context) {
   return absl::StrCat(record.steps.size(), "/", std::max(all, record.steps.size()));
 }
 
-int64_t ParseMicroseconds(const std::string& text) {
-  absl::Time time;
-  std::string error;
-  if (!absl::ParseTime(absl::RFC3339_full, text, &time, &error)) return 0;
-  return absl::ToUnixMicros(time);
-}
-
 }  // namespace
 
 RunId RunIdOf(absl::string_view uid) {
   const absl::StatusOr<RunId> id = RunId::FromHex(absl::StrReplaceAll(uid, {{"-", ""}}));
   return id.ok() ? *id : RunId::FromBytesOrDie(Digest::Of(uid).bytes());
-}
-
-std::string FormatMicroseconds(int64_t microseconds) {
-  return absl::FormatTime("%Y-%m-%dT%H:%M:%E6SZ", absl::FromUnixMicros(microseconds),
-                          absl::UTCTimeZone());
 }
 
 void SetRunConditions(Json* conditions, RunPhase phase, const Failure& failure,
@@ -232,7 +220,7 @@ Json StatusFromRecord(const RunRecord& record, const StatusContext& context, con
                  {"conditions", std::move(conditions)},
                  {"phase", std::string(RunPhaseName(record.phase))},
                  {"redriveEpoch", record.redrive},
-                 {"startTime", FormatMicroseconds(record.start_us)},
+                 {"startTime", kube::FormatMicroTime(record.start_us)},
                  {"ready", ReadyText(record, context)},
                  {"steps", std::move(steps)},
                  {"transfer",
@@ -248,7 +236,7 @@ Json StatusFromRecord(const RunRecord& record, const StatusContext& context, con
     status["failure"] = std::move(failure);
   }
   if (IsEnd(record.phase)) {
-    status["completionTime"] = FormatMicroseconds(record.end_us);
+    status["completionTime"] = kube::FormatMicroTime(record.end_us);
     status["durationMilliseconds"] = std::max<int64_t>((record.end_us - record.start_us) / 1000, 0);
   }
   return status;
@@ -273,8 +261,8 @@ absl::StatusOr<RunRecord> RecordFromObject(const kube::Object& task_graph) {
     return bad(absl::InvalidArgumentError(absl::StrCat("phase \"", phase, "\"")));
   }
   record.phase = *known;
-  record.start_us = ParseMicroseconds(kube::StringMember(status, "startTime"));
-  record.end_us = ParseMicroseconds(kube::StringMember(status, "completionTime"));
+  record.start_us = kube::ParseMicroseconds(kube::StringMember(status, "startTime"));
+  record.end_us = kube::ParseMicroseconds(kube::StringMember(status, "completionTime"));
   const Json& failure = kube::Member(status, "failure");
   record.failure = {kube::StringMember(failure, "reason"), kube::StringMember(failure, "message")};
   record.failed_step = kube::StringMember(failure, "step");

@@ -46,9 +46,6 @@ absl::StatusOr<RunRecord> RecordFromObject(const kube::Object& task_graph);
 void SetRunConditions(kube::Json* conditions, RunPhase phase, const Failure& failure,
                       const std::string& failed_step, int64_t generation, WallTime now);
 
-// With microseconds.
-std::string FormatMicroseconds(int64_t microseconds);
-
 }  // namespace fractos
 
 #endif  // FRACTOS_OPERATOR_RECONCILERS_TASK_GRAPH_RECORD_H_

@@ -5,6 +5,7 @@
 
 #include "lib/base/limits.h"
 #include "lib/kube/errors.h"
+#include "lib/kube/time.h"
 #include "lib/plan/duration.h"
 #include "lib/plan/json_text.h"
 #include "lib/plan/reasons.h"
@@ -19,6 +20,9 @@ namespace {
 
 // How soon a run looks again whose devices are known and only not yet to this operator.
 constexpr std::chrono::seconds kQuietPoll{2};
+
+// The epoch when `text` is none.
+WallTime TimeOf(absl::string_view text) { return kube::ParseTime(text).value_or(WallTime()); }
 
 Duration DeadlineOf(const kube::Object& object) {
   const absl::StatusOr<Duration> given =
@@ -48,7 +52,7 @@ absl::StatusOr<ctrl::Result> TaskGraphReconciler::AwaitDevices(const kube::Objec
   const auto deadline = std::chrono::duration_cast<WallTime::duration>(DeadlineOf(object));
   const bool quiet = std::all_of(admission.missing.begin(), admission.missing.end(),
                                  [](const Admission::Missing& missing) { return missing.quiet; });
-  if (quiet && now < ParseTimestamp(object.creation_timestamp()) + deadline) {
+  if (quiet && now < TimeOf(object.creation_timestamp()) + deadline) {
     return ctrl::Result{kQuietPoll};
   }
   std::vector<Diagnostic> why;
@@ -59,9 +63,9 @@ absl::StatusOr<ctrl::Result> TaskGraphReconciler::AwaitDevices(const kube::Objec
   const bool said = kube::StringMember(accepted, "reason") == "WaitingForDevice";
   WallTime since = now;
   if (started) {
-    since = ParseTimestamp(kube::StringMember(object.status(), "startTime"));
+    since = TimeOf(kube::StringMember(object.status(), "startTime"));
   } else if (said) {
-    since = ParseTimestamp(kube::StringMember(accepted, "lastTransitionTime"));
+    since = TimeOf(kube::StringMember(accepted, "lastTransitionTime"));
   }
   const WallTime until = since + deadline;
   if (now >= until) {
@@ -99,8 +103,6 @@ absl::StatusOr<ctrl::Result> TaskGraphReconciler::EndUndriven(const kube::Object
                                                               const Condition& accepted,
                                                               const std::stop_token& stop) {
   const WallTime now = options_.clock->WallNow();
-  const int64_t now_us =
-      std::chrono::duration_cast<std::chrono::microseconds>(now.time_since_epoch()).count();
   kube::Object ended = object;
   kube::Json& status = ended.mutable_status();
   const bool started = kube::IntegerMember(status, "redriveEpoch") > 0;
@@ -110,7 +112,7 @@ absl::StatusOr<ctrl::Result> TaskGraphReconciler::EndUndriven(const kube::Object
   status["observedGeneration"] = object.generation();
   status["conditions"] = std::move(conditions);
   status["phase"] = std::string(RunPhaseName(phase));
-  status["completionTime"] = FormatMicroseconds(now_us);
+  status["completionTime"] = kube::FormatMicroTime(now);
   status["failure"] = {{"reason", failure.reason}, {"message", StatusMessage(failure.message)}};
   const absl::Status written =
       options_.client->UpdateStatus({stop}, {kTaskGraphs, object.ns()}, ended, {kFieldManager})
@@ -129,7 +131,7 @@ absl::StatusOr<ctrl::Result> TaskGraphReconciler::Expire(const kube::Object& obj
   }
   const int64_t ttl = kube::IntegerMember(object.spec(), "ttlSecondsAfterFinished", -1);
   if (ttl < 0) return ctrl::Result();
-  const WallTime ended = ParseTimestamp(kube::StringMember(object.status(), "completionTime"));
+  const WallTime ended = TimeOf(kube::StringMember(object.status(), "completionTime"));
   const WallTime due = ended + std::chrono::seconds(ttl);
   const WallTime now = options_.clock->WallNow();
   if (now < due) return ctrl::Result{due - now};

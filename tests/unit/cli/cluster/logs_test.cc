@@ -78,7 +78,7 @@ TEST_F(LogsTest, AreThoseOfTheRunInTheOrderOfTheirTimes) {
   EXPECT_THAT(paths_, ::testing::Contains(
                           HasSubstr("/api/v1/namespaces/default/pods/cnn-1/log?container=daemon"
                                     "&timestamps=true")));
-  EXPECT_THAT(paths_, ::testing::Contains(HasSubstr("&sinceTime=2023-11-14T22:13:18Z")));
+  EXPECT_THAT(paths_, ::testing::Contains(HasSubstr("&sinceTime=2023-11-14T22:13:18.000000Z")));
 }
 
 TEST_F(LogsTest, APodThatIsGoneIsSaid) {

@@ -6,8 +6,8 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "absl/time/time.h"
 #include "lib/kube/errors.h"
+#include "lib/kube/time.h"
 #include "tests/unit/lib/kube/fake_time.h"
 
 namespace fractos::kube {
@@ -373,9 +373,6 @@ std::string FakeApiServer::NewTextLocked(absl::string_view prefix) {
   return absl::StrCat(prefix, absl::Dec(next_number_++, absl::kZeroPad5));
 }
 
-std::string FakeApiServer::TimestampNow() const {
-  return absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", absl::FromChrono(clock_->WallNow()),
-                          absl::UTCTimeZone());
-}
+std::string FakeApiServer::TimestampNow() const { return FormatTime(clock_->WallNow()); }
 
 }  // namespace fractos::kube

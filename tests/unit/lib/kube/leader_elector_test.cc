@@ -11,6 +11,7 @@
 #include "absl/time/time.h"
 #include "lib/kube/errors.h"
 #include "lib/kube/healthz_adaptor.h"
+#include "lib/kube/time.h"
 #include "tests/unit/lib/kube/candidate.h"
 
 namespace fractos::kube {

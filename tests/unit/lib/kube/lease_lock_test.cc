@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "lib/kube/errors.h"
+#include "lib/kube/time.h"
 #include "tests/unit/lib/kube/fake_client.h"
 #include "tests/unit/lib/kube/fake_time.h"
 
@@ -27,14 +28,6 @@ class LeaseLockTest : public ::testing::Test {
   FakeClient client_{&server_};
   LeaseLock lock_{&client_, {"ns", "leader", "me", {{"app", "fractos"}}, {}}};
 };
-
-TEST(FormatMicroTimeTest, HasSixDigits) {
-  // promise: K-70
-  EXPECT_EQ(FormatMicroTime(WallTime(std::chrono::seconds(1'700'000'000))),
-            "2023-11-14T22:13:20.000000Z");
-  EXPECT_EQ(FormatMicroTime(WallTime(std::chrono::microseconds(1'700'000'000'000'042))),
-            "2023-11-14T22:13:20.000042Z");
-}
 
 TEST_F(LeaseLockTest, WritesAndReadsALease) {
   // promise: K-70
