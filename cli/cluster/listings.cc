@@ -14,6 +14,7 @@
 #include "cli/operations_text.h"
 #include "cli/progress_view.h"
 #include "cli/table.h"
+#include "lib/api/conditions.h"
 #include "lib/kube/time.h"
 
 namespace fractos::cluster {
@@ -73,7 +74,7 @@ std::string NumberOf(const kube::Json& json, absl::string_view key) {
 
 // True, False or Unknown; with the reason unless all is as it should be.
 std::string ConditionText(const kube::Object& object, absl::string_view type) {
-  const kube::Json& condition = ConditionOf(object, type);
+  const kube::Json& condition = FindCondition(object.status(), type);
   const std::string& status = StringMember(condition, "status");
   const std::string& reason = StringMember(condition, "reason");
   if (status == "True" || reason.empty()) return status;
@@ -99,7 +100,8 @@ Row RunRow(const Session& session, const kube::Object& object) {
   const kube::Json& transfer = Member(status, "transfer");
   const kube::Json& took = Member(status, "durationMilliseconds");
   std::string phase = StringMember(status, "phase");
-  if (StringMember(ConditionOf(object, "Accepted"), "status") == "False") phase = "NotAccepted";
+  if (StringMember(FindCondition(object.status(), "Accepted"), "status") == "False")
+    phase = "NotAccepted";
   return {object.name(),
           phase.empty() ? "Pending" : phase,
           StringMember(status, "ready"),
@@ -112,7 +114,7 @@ Row RunRow(const Session& session, const kube::Object& object) {
 Json ClusterJson(const kube::Object& object) {
   const kube::Json& status = object.status();
   Json json = {{"name", object.key().ToString()},
-               {"ready", StringMember(ConditionOf(object, "Ready"), "status") == "True"},
+               {"ready", IsTrue(object.status(), "Ready")},
                {"leader", StringMember(Member(status, "leader"), "pod")},
                {"epoch", IntegerMember(status, "leaderEpoch")},
                {"replicas", IntegerMember(object.spec(), "replicas", 1)},
@@ -143,8 +145,8 @@ Row ClusterRow(const Session& session, const kube::Object& object) {
 // What is wrong with a cluster, below the table.
 void PrintTroubles(const std::vector<kube::Object>& objects) {
   for (const kube::Object& object : objects) {
-    const kube::Json& accepted = ConditionOf(object, "Accepted");
-    const kube::Json& degraded = ConditionOf(object, "Degraded");
+    const kube::Json& accepted = FindCondition(object.status(), "Accepted");
+    const kube::Json& degraded = FindCondition(object.status(), "Degraded");
     for (const kube::Json* condition : {&accepted, &degraded}) {
       const char* const bad = condition == &accepted ? "False" : "True";
       if (StringMember(*condition, "status") != bad) continue;

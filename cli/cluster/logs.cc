@@ -50,7 +50,7 @@ absl::StatusOr<std::vector<kube::Object>> PodsOf(const Session& session, const k
   absl::StatusOr<kube::Pager::Result> listed =
       kube::Pager(session.client)
           .List(session.Soon(), Pods(key.ns),
-                {.label_selector = absl::StrCat(kDeviceClusterLabel, "=", key.name)});
+                {.label_selector = absl::StrCat(kClusterLabel, "=", key.name)});
   if (!listed.ok()) return listed.status();
   std::set<uint32_t> missing = replicas;
   std::vector<kube::Object> pods;

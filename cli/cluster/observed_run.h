@@ -30,12 +30,8 @@ struct ObservedRun {
   ExitCode code() const;
 };
 
-// Never fails: what the status lacks, or says in words that this version does not know, is left
-// out.
+// Never fails: what ReadRecord leaves out of the status is not shown.
 ObservedRun ObserveRun(const kube::Object& task_graph);
-
-// The condition of that type, null when there is none.
-const kube::Json& ConditionOf(const kube::Object& object, absl::string_view type);
 
 }  // namespace fractos::cluster
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "lib/api/names.h"
 #include "lib/kube/client.h"
 #include "lib/kube/waitable_clock.h"
 
@@ -28,19 +29,11 @@ struct Session {
 };
 
 // In all namespaces when `ns` is empty.
-inline kube::Collection TaskGraphs(absl::string_view ns) {
-  return {{"fractos.dev", "v1alpha1", "taskgraphs"}, std::string(ns)};
-}
+inline kube::Collection TaskGraphs(absl::string_view ns) { return {kTaskGraphs, std::string(ns)}; }
 inline kube::Collection DeviceClusters(absl::string_view ns) {
-  return {{"fractos.dev", "v1alpha1", "deviceclusters"}, std::string(ns)};
+  return {kDeviceClusters, std::string(ns)};
 }
-inline kube::Collection Pods(absl::string_view ns) { return {{"", "v1", "pods"}, std::string(ns)}; }
-
-// The label that every pod of a DeviceCluster has, with its name.
-inline constexpr char kDeviceClusterLabel[] = "fractos.dev/devicecluster";
-// The containers of such a pod.
-inline constexpr char kDaemonContainer[] = "daemon";
-inline constexpr char kAdaptorContainer[] = "adaptor";
+inline kube::Collection Pods(absl::string_view ns) { return {kPods, std::string(ns)}; }
 
 }  // namespace fractos::cluster
 

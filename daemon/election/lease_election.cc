@@ -13,6 +13,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "lib/api/names.h"
 #include "lib/kube/errors.h"
 #include "lib/kube/leader_elector.h"
 

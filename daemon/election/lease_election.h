@@ -19,11 +19,6 @@
 
 namespace fractos {
 
-inline const kube::GroupVersionResource kDeviceClusters{"fractos.dev", "v1alpha1",
-                                                        "deviceclusters"};
-// The label by which a Lease says which pod has it: its holder's identity names the process alone.
-inline constexpr char kLeaderPodLabel[] = "fractos.dev/leader-pod";
-
 // A Lease says who is believed to be alive; it fences nothing. So the winner raises the
 // DeviceCluster's epoch before it says OnElected:
 //

@@ -4,8 +4,8 @@
 #include <optional>
 
 #include "absl/strings/str_cat.h"
+#include "lib/api/names.h"
 #include "lib/kube/errors.h"
-#include "operator/reconcilers/names.h"
 
 namespace fractos {
 namespace {

@@ -4,8 +4,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "lib/api/names.h"
 #include "lib/kube/lease_lock.h"
-#include "operator/reconcilers/names.h"
 
 namespace fractos {
 namespace {
@@ -42,7 +42,8 @@ kube::Object Owned(const DeviceClusterSpec& spec, const kube::GroupVersionResour
 
 kube::Object BuildRole(const DeviceClusterSpec& spec) {
   kube::Object role = Owned(spec, kRoles, "Role", AccountName(spec));
-  const auto rule = [&spec](const char* group, const char* resource, Json verbs) -> Json {
+  const auto rule = [&spec](const std::string& group, const std::string& resource,
+                            Json verbs) -> Json {
     return {{"apiGroups", {group}},
             {"resources", {resource}},
             {"resourceNames", {spec.key.name}},
@@ -50,8 +51,8 @@ kube::Object BuildRole(const DeviceClusterSpec& spec) {
   };
   role.json()["rules"] =
       Json::array({rule("coordination.k8s.io", "leases", {"get", "watch", "update"}),
-                   rule(kGroup, "deviceclusters", Json::array({"get"})),
-                   rule(kGroup, "deviceclusters/status", Json::array({"update"}))});
+                   rule(kApiGroup, kDeviceClusters.resource, Json::array({"get"})),
+                   rule(kApiGroup, kDeviceClusters.resource + "/status", Json::array({"update"}))});
   return role;
 }
 

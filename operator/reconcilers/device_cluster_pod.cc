@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "lib/api/names.h"
 #include "operator/reconcilers/device_cluster_objects.h"
-#include "operator/reconcilers/names.h"
 
 namespace fractos {
 namespace {
@@ -80,7 +80,7 @@ Json DaemonContainer(const DeviceClusterSpec& spec, const Images& images) {
         std::pair("link", kLinkPort), std::pair("memory", kMemoryPort)}) {
     ports.push_back({{"name", name}, {"containerPort", port}, {"protocol", "TCP"}});
   }
-  return {{"name", "daemon"},
+  return {{"name", kDaemonContainer},
           {"image", images.daemon},
           {"args", DaemonArguments(literal, images)},
           {"env", Json::array({FieldEnv("POD_NAME", "metadata.name"),
@@ -124,7 +124,7 @@ Json AdaptorContainer(const DeviceClusterSpec& spec, const Images& images) {
     env.push_back({{"name", kube::StringMember(variable, "name")},
                    {"value", Literal(kube::StringMember(variable, "value"))}});
   }
-  Json container = {{"name", "adaptor"},
+  Json container = {{"name", kAdaptorContainer},
                     {"image", AdaptorImage(spec, images)},
                     {"command", std::move(command)},
                     {"env", std::move(env)},

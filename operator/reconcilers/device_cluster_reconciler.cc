@@ -5,9 +5,9 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "lib/api/conditions.h"
+#include "lib/api/names.h"
 #include "lib/kube/errors.h"
-#include "operator/reconcilers/conditions.h"
-#include "operator/reconcilers/names.h"
 
 namespace fractos {
 namespace {

@@ -3,9 +3,9 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "lib/api/names.h"
 #include "lib/base/limits.h"
 #include "lib/plan/device_cluster.h"
-#include "operator/reconcilers/names.h"
 
 namespace fractos {
 namespace {

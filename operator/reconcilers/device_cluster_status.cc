@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "lib/api/conditions.h"
 #include "lib/plan/json_text.h"
-#include "operator/reconcilers/conditions.h"
 #include "operator/reconcilers/device_cluster_objects.h"
 
 namespace fractos {

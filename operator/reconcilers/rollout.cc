@@ -5,9 +5,9 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "lib/api/conditions.h"
+#include "lib/api/names.h"
 #include "lib/kube/time.h"
-#include "operator/reconcilers/conditions.h"
-#include "operator/reconcilers/names.h"
 
 namespace fractos {
 namespace {

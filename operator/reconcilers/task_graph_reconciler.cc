@@ -4,13 +4,13 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "lib/api/names.h"
+#include "lib/api/task_graph_record.h"
 #include "lib/kube/errors.h"
 #include "lib/plan/json_text.h"
 #include "lib/plan/reasons.h"
 #include "lib/plan/yaml.h"
 #include "operator/reconcilers/device_cluster_spec.h"
-#include "operator/reconcilers/names.h"
-#include "operator/reconcilers/task_graph_record.h"
 
 namespace fractos {
 namespace {

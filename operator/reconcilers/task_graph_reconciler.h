@@ -10,11 +10,11 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "lib/api/conditions.h"
 #include "lib/kube/event_recorder.h"
 #include "operator/controller/manager.h"
 #include "operator/controller/reconciler.h"
 #include "operator/controller/source.h"
-#include "operator/reconcilers/conditions.h"
 #include "operator/reconcilers/device_directory.h"
 #include "operator/reconcilers/operator_metrics.h"
 #include "operator/reconcilers/run_driver.h"

@@ -3,9 +3,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "lib/api/names.h"
 #include "lib/kube/backoff.h"
 #include "lib/kube/errors.h"
-#include "operator/reconcilers/names.h"
 
 namespace fractos {
 namespace {

@@ -9,12 +9,12 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/synchronization/mutex.h"
+#include "lib/api/task_graph_record.h"
 #include "lib/base/random.h"
 #include "lib/driver/core/record.h"
 #include "lib/kube/client.h"
 #include "lib/kube/waitable_clock.h"
 #include "operator/reconcilers/operator_metrics.h"
-#include "operator/reconcilers/task_graph_record.h"
 
 namespace fractos {
 

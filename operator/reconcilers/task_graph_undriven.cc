@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "lib/api/names.h"
+#include "lib/api/task_graph_record.h"
 #include "lib/base/limits.h"
 #include "lib/kube/errors.h"
 #include "lib/kube/time.h"
@@ -11,9 +13,7 @@
 #include "lib/plan/reasons.h"
 #include "lib/plan/yaml.h"
 #include "operator/reconcilers/device_cluster_spec.h"
-#include "operator/reconcilers/names.h"
 #include "operator/reconcilers/task_graph_reconciler.h"
-#include "operator/reconcilers/task_graph_record.h"
 
 namespace fractos {
 namespace {

@@ -9,6 +9,8 @@
 #include "cli/exit_code.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "lib/api/record_text.h"
+#include "lib/base/digest.h"
 #include "lib/kube/errors.h"
 #include "tests/unit/cli/cluster/raw_client.h"
 #include "tests/unit/lib/kube/fake_client.h"
@@ -40,9 +42,14 @@ inline kube::Json Condition(const std::string& type, const std::string& status,
           {"lastTransitionTime", "2023-11-14T22:13:21Z"}};
 }
 
+// How a step says where its value is.
+inline std::string RefTo(absl::string_view bytes) {
+  return absl::StrCat(Short(Digest::Of(bytes).bytes()), ".AAAAAAAAAAAAAAAAAAAAAg.", bytes.size());
+}
+
 inline kube::Json Running() {
   kube::Json status = kube::Json::parse(R"({
-    "phase": "Running", "redriveEpoch": 1, "startTime": "2023-11-14T22:13:20Z", "ready": "1/3",
+    "phase": "Running", "redriveEpoch": 1, "startTime": "2023-11-14T22:13:20.000000Z", "ready": "1/3",
     "steps": [
       {"name": "read", "state": "Succeeded", "resultId": "AAAAAAAAAAAAAAAAAAAAAQ",
        "ref": "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU.AAAAAAAAAAAAAAAAAAAAAg.240531",
@@ -55,7 +62,7 @@ inline kube::Json Running() {
 inline kube::Json Succeeded() {
   kube::Json status = Running();
   status["phase"] = "Succeeded";
-  status["completionTime"] = "2023-11-14T22:13:20Z";
+  status["completionTime"] = "2023-11-14T22:13:20.043000Z";
   status["durationMilliseconds"] = 43;
   status["steps"].push_back({{"name", "classify"},
                              {"state", "Succeeded"},
@@ -63,6 +70,7 @@ inline kube::Json Succeeded() {
                              {"attempts", 2}});
   status["steps"].push_back({{"name", "write"},
                              {"state", "Succeeded"},
+                             {"ref", RefTo("cat")},
                              {"executor", "files/storage/0@AAAAAAAAAAAAAAAAAAAAzA"}});
   status["outputs"] = {{{"name", "write"}, {"size", 3}, {"text", "cat"}}};
   status["transfer"] = {
@@ -77,6 +85,7 @@ inline kube::Json Failed(const std::string& phase, const std::string& reason,
                          const std::string& message) {
   kube::Json status = Running();
   status["phase"] = phase;
+  status["completionTime"] = "2023-11-14T22:13:20.012000Z";
   status["durationMilliseconds"] = 12;
   status["failure"] = {{"step", "classify"}, {"reason", reason}, {"message", message}};
   status["steps"].push_back({{"name", "classify"}, {"state", "Failed"}, {"ref", reason}});

@@ -25,7 +25,7 @@ class LogsTest : public ClusterTest {
 
   void PutPod(const std::string& ns, const std::string& cluster, const std::string& name) {
     kube::Object pod("v1", "Pod", ns, name);
-    pod.SetLabel(kDeviceClusterLabel, cluster);
+    pod.SetLabel(kClusterLabel, cluster);
     server_.Put(Pods(ns), std::move(pod));
   }
   absl::StatusOr<std::string> LogAt(absl::string_view path) {

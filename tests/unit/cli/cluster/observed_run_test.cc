@@ -2,6 +2,7 @@
 
 #include "cli/progress_view.h"
 #include "cli/report.h"
+#include "lib/api/task_graph_record.h"
 #include "tests/unit/cli/cluster/cluster_test.h"
 
 namespace fractos::cluster {
@@ -78,6 +79,7 @@ TEST(ObservedRunTest, ASinkWithoutValueIsSaidToHaveNone) {
 
 TEST(ObservedRunTest, BinaryOutputsComeWithTheirDigest) {
   kube::Json status = Succeeded();
+  status["steps"][2]["ref"] = RefTo("\xff\xfe");
   status["outputs"] = {{{"name", "write"},
                         {"size", 2},
                         {"digest", "sha256:" + Digest::Of("\xff\xfe").ToHex()},
@@ -94,7 +96,7 @@ TEST(ObservedRunTest, WhatARunWaitsForIsItsNote) {
        {Condition("Accepted", "Unknown", "Waiting", "there is no DeviceCluster default/cnn")}}};
   EXPECT_EQ(Observe(status).note, "there is no DeviceCluster default/cnn");
   status = Running();
-  status["conditions"][1] = Condition("Succeeded", "Unknown", "Unreachable", "storage-0, cnn-1");
+  status["conditions"][1] = Condition("Succeeded", "Unknown", "Waiting", "storage-0, cnn-1");
   EXPECT_EQ(Observe(status).note, "storage-0, cnn-1");
 }
 
@@ -110,6 +112,15 @@ TEST(ObservedRunTest, WhatMakesNoSenseIsLeftOut) {
   EXPECT_FALSE(run.snapshot.finished);
   EXPECT_EQ(run.snapshot.record.steps.size(), 1u);
   EXPECT_THAT(run.snapshot.executing, IsEmpty());
+}
+
+// What the log of a daemon calls the run, whatever made the object.
+TEST(ObservedRunTest, TheRunIsCalledAsTheOperatorCallsIt) {
+  kube::Object object = Classify();
+  for (const char* uid : {kUid, "uid-1"}) {
+    object.mutable_metadata()["uid"] = uid;
+    EXPECT_EQ(ObserveRun(object).snapshot.record.run, RunIdOf(uid));
+  }
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "lib/api/names.h"
 #include "lib/kube/errors.h"
 #include "lib/kube/lease_lock.h"
 #include "tests/unit/lib/kube/fake_api_server.h"

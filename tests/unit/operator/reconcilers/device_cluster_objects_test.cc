@@ -8,7 +8,7 @@
 #include <iterator>
 
 #include "absl/strings/str_cat.h"
-#include "operator/reconcilers/names.h"
+#include "lib/api/names.h"
 
 namespace fractos {
 namespace {

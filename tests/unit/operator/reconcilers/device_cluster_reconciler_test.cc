@@ -8,10 +8,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "lib/api/conditions.h"
+#include "lib/api/names.h"
 #include "lib/kube/errors.h"
 #include "lib/kube/lease_lock.h"
-#include "operator/reconcilers/conditions.h"
-#include "operator/reconcilers/names.h"
 #include "tests/unit/operator/world.h"
 
 namespace fractos {

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "operator/reconcilers/conditions.h"
+#include "lib/api/conditions.h"
 
 namespace fractos {
 namespace {

@@ -3,9 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "lib/api/conditions.h"
+#include "lib/api/names.h"
 #include "lib/kube/errors.h"
-#include "operator/reconcilers/conditions.h"
-#include "operator/reconcilers/names.h"
 #include "tests/unit/lib/protocol/builders.h"
 #include "tests/unit/operator/reconcilers/fake_run_driver.h"
 #include "tests/unit/operator/world.h"

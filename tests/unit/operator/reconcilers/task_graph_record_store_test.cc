@@ -4,8 +4,8 @@
 
 #include <thread>
 
+#include "lib/api/names.h"
 #include "lib/kube/errors.h"
-#include "operator/reconcilers/names.h"
 #include "tests/unit/lib/kube/fake_client.h"
 #include "tests/unit/lib/kube/fake_time.h"
 #include "tests/unit/operator/world.h"

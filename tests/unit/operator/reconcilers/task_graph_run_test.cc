@@ -11,10 +11,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
+#include "lib/api/conditions.h"
+#include "lib/api/names.h"
 #include "lib/link/link_table.h"
 #include "operator/controller/controller.h"
-#include "operator/reconcilers/conditions.h"
-#include "operator/reconcilers/names.h"
 #include "operator/reconcilers/task_graph_reconciler.h"
 #include "tests/unit/lib/plan/shipped.h"
 #include "tests/unit/lib/protocol/builders.h"

@@ -1,4 +1,4 @@
-#include "operator/reconcilers/task_graph_record.h"
+#include "lib/api/task_graph_record.h"
 
 #include <algorithm>
 #include <utility>
@@ -10,13 +10,13 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "lib/api/conditions.h"
+#include "lib/api/record_text.h"
 #include "lib/base/limits.h"
 #include "lib/kube/time.h"
 #include "lib/plan/arguments.h"
 #include "lib/plan/step.h"
 #include "lib/plan/utf8.h"
-#include "operator/reconcilers/conditions.h"
-#include "operator/reconcilers/record_text.h"
 
 namespace fractos {
 namespace {
@@ -44,32 +44,6 @@ std::string RefOf(const StepResult& result, const std::string& ns) {
   return ref;
 }
 
-absl::Status ReadRef(absl::string_view ref, const std::string& ns, StepResult* result) {
-  if (!HasValue(result->state)) {
-    result->failure.reason = std::string(ref);
-    return absl::OkStatus();
-  }
-  // The owner last: a driver's name may hold dots.
-  const std::vector<absl::string_view> parts = absl::StrSplit(ref, absl::MaxSplits('.', 3));
-  Value& value = result->value;
-  if (parts.size() < 3 || parts.size() > 4 || !absl::SimpleAtoi(parts[2], &value.size)) {
-    return absl::InvalidArgumentError(absl::StrCat("\"", ref, "\" is no reference"));
-  }
-  const absl::StatusOr<Digest> digest = FromShort<Digest>(parts[0]);
-  const absl::StatusOr<ObjectId> object = FromShort<ObjectId>(parts[1]);
-  if (!digest.ok()) return digest.status();
-  if (!object.ok()) return object.status();
-  value.digest = *digest;
-  value.object = *object;
-  value.owner = result->executor;
-  if (parts.size() == 4) {
-    const absl::StatusOr<Incarnation> owner = ParseIncarnation(parts[3], ns);
-    if (!owner.ok()) return owner.status();
-    value.owner = *owner;
-  }
-  return absl::OkStatus();
-}
-
 Json StepEntry(const StepResult& result, const std::string& ns) {
   return {{"name", result.path},
           {"state", std::string(ResultStateName(result.state))},
@@ -78,33 +52,6 @@ Json StepEntry(const StepResult& result, const std::string& ns) {
           {"ref", RefOf(result, ns)},
           {"executor", IncarnationText(result.executor, ns)},
           {"attempts", result.attempts}};
-}
-
-absl::StatusOr<StepResult> ReadStep(const Json& entry, const std::string& ns) {
-  StepResult result;
-  result.path = kube::StringMember(entry, "name");
-  const std::string& state = kube::StringMember(entry, "state");
-  const auto known = std::find_if(std::begin(kStates), std::end(kStates),
-                                  [&state](ResultState s) { return ResultStateName(s) == state; });
-  if (result.path.empty() || known == std::end(kStates)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("a step named \"", result.path, "\" in state \"", state, "\""));
-  }
-  result.state = *known;
-  const absl::StatusOr<ResultId> id = FromShort<ResultId>(kube::StringMember(entry, "resultId"));
-  const absl::StatusOr<Lineage> lineage = FromShort<Lineage>(kube::StringMember(entry, "lineage"));
-  const absl::StatusOr<Incarnation> executor =
-      ParseIncarnation(kube::StringMember(entry, "executor"), ns);
-  for (const absl::Status& status : {id.status(), lineage.status(), executor.status()}) {
-    if (!status.ok()) return status;
-  }
-  result.id = *id;
-  result.lineage = *lineage;
-  result.executor = *executor;
-  result.attempts = static_cast<uint32_t>(kube::IntegerMember(entry, "attempts", 1));
-  const absl::Status ref = ReadRef(kube::StringMember(entry, "ref"), ns, &result);
-  if (!ref.ok()) return ref;
-  return result;
 }
 
 Json OutputEntry(const std::string& name, const StepResult& result) {
@@ -141,30 +88,6 @@ Json Outputs(const RunRecord& record) {
   return outputs;
 }
 
-absl::Status ReadOutputs(const Json& outputs, RunRecord* record) {
-  if (!outputs.is_array()) return absl::OkStatus();
-  for (const Json& entry : outputs) {
-    const std::string& name = kube::StringMember(entry, "name");
-    const std::string& path = kube::StringMember(entry, "path");
-    const auto found = record->steps.find(path.empty() ? name : path);
-    if (found == record->steps.end()) continue;
-    if (IsEnd(record->phase)) record->outputs[name] = found->first;
-    std::string bytes = kube::StringMember(entry, "text");
-    if (entry.contains("base64") &&
-        !absl::Base64Unescape(kube::StringMember(entry, "base64"), &bytes)) {
-      return absl::InvalidArgumentError(absl::StrCat("output \"", name, "\" is damaged"));
-    }
-    if (!entry.contains("text") && !entry.contains("base64")) continue;
-    if (Digest::Of(bytes) != found->second->value.digest) {
-      return absl::InvalidArgumentError(absl::StrCat("output \"", name, "\" is damaged"));
-    }
-    auto with_bytes = std::make_shared<StepResult>(*found->second);
-    with_bytes->value.inline_bytes = std::make_shared<const std::string>(std::move(bytes));
-    found->second = std::move(with_bytes);
-  }
-  return absl::OkStatus();
-}
-
 std::string ReadyText(const RunRecord& record, const StatusContext& context) {
   size_t all = context.steps;
   if (record.phase == RunPhase::kFailing) all += context.on_failure_steps;
@@ -174,6 +97,126 @@ std::string ReadyText(const RunRecord& record, const StatusContext& context) {
   }
   return absl::StrCat(record.steps.size(), "/", std::max(all, record.steps.size()));
 }
+
+// Reads what it can, and keeps what was wrong first.
+class Reader {
+ public:
+  explicit Reader(const kube::Object& task_graph)
+      : ns_(task_graph.ns()), status_(task_graph.status()) {
+    record_.run = RunIdOf(task_graph.uid());
+    record_.name = task_graph.name();
+  }
+
+  RunRecord Read() {
+    record_.redrive = Count(status_, "redriveEpoch");
+    ReadPhase(kube::StringMember(status_, "phase"));
+    record_.start_us = kube::ParseMicroseconds(kube::StringMember(status_, "startTime"));
+    record_.end_us = kube::ParseMicroseconds(kube::StringMember(status_, "completionTime"));
+    const Json& failure = kube::Member(status_, "failure");
+    record_.failure = {kube::StringMember(failure, "reason"),
+                       kube::StringMember(failure, "message")};
+    record_.failed_step = kube::StringMember(failure, "step");
+    const Json& transfer = kube::Member(status_, "transfer");
+    record_.transfer = {Count(transfer, "hops"), Count(transfer, "messages"),
+                        Count(transfer, "bytes")};
+    record_.centralized_bytes = Count(transfer, "centralizedBytes");
+    for (const Json& entry : List("steps")) ReadStep(entry);
+    for (const Json& entry : List("outputs")) ReadOutput(entry);
+    return std::move(record_);
+  }
+  const absl::Status& fault() const { return fault_; }
+
+ private:
+  void Fault(absl::string_view what) { fault_.Update(absl::InvalidArgumentError(what)); }
+  // What was read; nothing when it was none.
+  template <typename T>
+  T Take(absl::StatusOr<T> read) {
+    fault_.Update(read.status());
+    return read.ok() ? *std::move(read) : T();
+  }
+  template <typename Id>
+  Id ReadId(const Json& entry, absl::string_view key) {
+    return Take(FromShort<Id>(kube::StringMember(entry, key)));
+  }
+  static uint64_t Count(const Json& json, absl::string_view key) {
+    return static_cast<uint64_t>(std::max<int64_t>(kube::IntegerMember(json, key), 0));
+  }
+  const Json& List(absl::string_view key) const {
+    static const Json& none = *new Json(Json::array());
+    const Json& list = kube::Member(status_, key);
+    return list.is_array() ? list : none;
+  }
+
+  void ReadPhase(const std::string& name) {
+    const auto known = std::find_if(std::begin(kPhases), std::end(kPhases),
+                                    [&name](RunPhase p) { return RunPhaseName(p) == name; });
+    if (known == std::end(kPhases)) return Fault(absl::StrCat("phase \"", name, "\""));
+    record_.phase = *known;
+  }
+
+  void ReadStep(const Json& entry) {
+    auto result = std::make_shared<StepResult>();
+    result->path = kube::StringMember(entry, "name");
+    const std::string& state = kube::StringMember(entry, "state");
+    const auto known =
+        std::find_if(std::begin(kStates), std::end(kStates),
+                     [&state](ResultState s) { return ResultStateName(s) == state; });
+    if (result->path.empty() || known == std::end(kStates)) {
+      return Fault(absl::StrCat("a step named \"", result->path, "\" in state \"", state, "\""));
+    }
+    result->state = *known;
+    result->id = ReadId<ResultId>(entry, "resultId");
+    result->lineage = ReadId<Lineage>(entry, "lineage");
+    result->executor = Take(ParseIncarnation(kube::StringMember(entry, "executor"), ns_));
+    result->attempts =
+        static_cast<uint32_t>(std::max<int64_t>(kube::IntegerMember(entry, "attempts"), 1));
+    const std::string& ref = kube::StringMember(entry, "ref");
+    if (HasValue(result->state)) {
+      result->value = ReadRef(ref, result->executor);
+    } else {
+      result->failure.reason = ref;
+    }
+    if (result->path == record_.failed_step) result->failure = record_.failure;
+    record_.steps[result->path] = std::move(result);
+  }
+
+  Value ReadRef(const std::string& ref, const Incarnation& executor) {
+    // The owner last: a driver's name may hold dots.
+    const std::vector<absl::string_view> parts = absl::StrSplit(ref, absl::MaxSplits('.', 3));
+    Value value;
+    if (parts.size() < 3 || !absl::SimpleAtoi(parts[2], &value.size)) {
+      Fault(absl::StrCat("\"", ref, "\" is no reference"));
+      return Value();
+    }
+    value.digest = Take(FromShort<Digest>(parts[0]));
+    value.object = Take(FromShort<ObjectId>(parts[1]));
+    value.owner = parts.size() == 4 ? Take(ParseIncarnation(parts[3], ns_)) : executor;
+    return value;
+  }
+
+  void ReadOutput(const Json& entry) {
+    const std::string& name = kube::StringMember(entry, "name");
+    const std::string& path = kube::StringMember(entry, "path");
+    const auto found = record_.steps.find(path.empty() ? name : path);
+    if (found == record_.steps.end()) return;
+    if (IsEnd(record_.phase)) record_.outputs[name] = found->first;
+    std::string bytes = kube::StringMember(entry, "text");
+    const bool readable = !entry.contains("base64") ||
+                          absl::Base64Unescape(kube::StringMember(entry, "base64"), &bytes);
+    if (!entry.contains("text") && !entry.contains("base64")) return;
+    if (!readable || Digest::Of(bytes) != found->second->value.digest) {
+      return Fault(absl::StrCat("output \"", name, "\" is damaged"));
+    }
+    auto with_bytes = std::make_shared<StepResult>(*found->second);
+    with_bytes->value.inline_bytes = std::make_shared<const std::string>(std::move(bytes));
+    found->second = std::move(with_bytes);
+  }
+
+  const std::string ns_;
+  const Json& status_;
+  RunRecord record_;
+  absl::Status fault_;
+};
 
 }  // namespace
 
@@ -242,46 +285,27 @@ Json StatusFromRecord(const RunRecord& record, const StatusContext& context, con
   return status;
 }
 
+RunRecord ReadRecord(const kube::Object& task_graph, absl::Status* fault) {
+  Reader reader(task_graph);
+  RunRecord record = reader.Read();
+  *fault = reader.fault();
+  return record;
+}
+
 absl::StatusOr<RunRecord> RecordFromObject(const kube::Object& task_graph) {
-  const Json& status = task_graph.status();
-  const int64_t redrive = kube::IntegerMember(status, "redriveEpoch");
-  if (redrive <= 0) return absl::NotFoundError("the run has not been started");
-  const auto bad = [](const absl::Status& why) {
+  absl::Status fault;
+  RunRecord record = ReadRecord(task_graph, &fault);
+  if (record.redrive == 0) return absl::NotFoundError("the run has not been started");
+  if (!fault.ok()) {
     return absl::InvalidArgumentError(
-        absl::StrCat("the record in the status is damaged: ", why.message()));
-  };
-  RunRecord record;
-  record.run = RunIdOf(task_graph.uid());
-  record.name = task_graph.name();
-  record.redrive = static_cast<uint64_t>(redrive);
-  const std::string& phase = kube::StringMember(status, "phase");
-  const auto known = std::find_if(std::begin(kPhases), std::end(kPhases),
-                                  [&phase](RunPhase p) { return RunPhaseName(p) == phase; });
-  if (known == std::end(kPhases)) {
-    return bad(absl::InvalidArgumentError(absl::StrCat("phase \"", phase, "\"")));
+        absl::StrCat("the record in the status is damaged: ", fault.message()));
   }
-  record.phase = *known;
-  record.start_us = kube::ParseMicroseconds(kube::StringMember(status, "startTime"));
-  record.end_us = kube::ParseMicroseconds(kube::StringMember(status, "completionTime"));
-  const Json& failure = kube::Member(status, "failure");
-  record.failure = {kube::StringMember(failure, "reason"), kube::StringMember(failure, "message")};
-  record.failed_step = kube::StringMember(failure, "step");
-  const Json& transfer = kube::Member(status, "transfer");
-  Transfer moved{static_cast<uint64_t>(kube::IntegerMember(transfer, "hops")),
-                 static_cast<uint64_t>(kube::IntegerMember(transfer, "messages")),
-                 static_cast<uint64_t>(kube::IntegerMember(transfer, "bytes"))};
-  const Json& steps = kube::Member(status, "steps");
-  for (const Json& entry : steps.is_array() ? steps : Json::array()) {
-    absl::StatusOr<StepResult> result = ReadStep(entry, task_graph.ns());
-    if (!result.ok()) return bad(result.status());
-    if (result->path == record.failed_step) result->failure = record.failure;
-    result->transfer = std::exchange(moved, Transfer());
-    const StepPath path = result->path;
-    record.steps[path] = std::make_shared<const StepResult>(*std::move(result));
-  }
-  if (absl::Status status_of = ReadOutputs(kube::Member(status, "outputs"), &record);
-      !status_of.ok()) {
-    return bad(status_of);
+  const Transfer moved = std::exchange(record.transfer, Transfer());
+  record.centralized_bytes = 0;
+  if (!record.steps.empty()) {
+    auto first = std::make_shared<StepResult>(*record.steps.begin()->second);
+    first->transfer = moved;
+    record.steps.begin()->second = std::move(first);
   }
   return record;
 }

@@ -1,6 +1,6 @@
 // metav1.Condition: what `kubectl wait` waits for. Semantics: apimachinery meta.SetStatusCondition.
-#ifndef FRACTOS_OPERATOR_RECONCILERS_CONDITIONS_H_
-#define FRACTOS_OPERATOR_RECONCILERS_CONDITIONS_H_
+#ifndef FRACTOS_LIB_API_CONDITIONS_H_
+#define FRACTOS_LIB_API_CONDITIONS_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -38,4 +38,4 @@ bool IsTrue(const kube::Json& status, absl::string_view type);
 
 }  // namespace fractos
 
-#endif  // FRACTOS_OPERATOR_RECONCILERS_CONDITIONS_H_
+#endif  // FRACTOS_LIB_API_CONDITIONS_H_

@@ -1,6 +1,7 @@
-// A run's record as the status of its TaskGraph, and back: pure code.
-#ifndef FRACTOS_OPERATOR_RECONCILERS_TASK_GRAPH_RECORD_H_
-#define FRACTOS_OPERATOR_RECONCILERS_TASK_GRAPH_RECORD_H_
+// A run's record as the status of its TaskGraph, and back: pure code. The operator writes it and
+// goes on from it, fractosctl shows it.
+#ifndef FRACTOS_LIB_API_TASK_GRAPH_RECORD_H_
+#define FRACTOS_LIB_API_TASK_GRAPH_RECORD_H_
 
 #include <cstddef>
 #include <string>
@@ -33,13 +34,17 @@ inline constexpr size_t kMaxStepStatusBytes = 256;
 kube::Json StatusFromRecord(const RunRecord& record, const StatusContext& context,
                             const kube::Json& before, WallTime now);
 
-// The record that stands in the object's status. NotFound when its run has not been started;
-// InvalidArgument when the status is none that StatusFromRecord makes: somebody else wrote it, or
-// another version of FractOS.
+// What of the object's status makes sense as a record; the rest is left out, and the first of it is
+// named in `*fault`, which is OK when there was none. It never fails: to be shown to people.
 //
 // What a run takes to go on is all there. What only people want is not: when each step ran, the
-// messages of steps that failed (save the first), and what each step moved (the sum is put on one
-// of them, so that totals are right).
+// messages of steps that failed (save the first), and what each step moved; `transfer` and
+// `centralized_bytes` have the sums.
+RunRecord ReadRecord(const kube::Object& task_graph, absl::Status* fault);
+
+// The record to go on from. NotFound when the run has not been started; InvalidArgument when the
+// status is none that StatusFromRecord makes: somebody else wrote it, or another version of
+// FractOS. What all steps moved is put on one of them, so that totals are right.
 absl::StatusOr<RunRecord> RecordFromObject(const kube::Object& task_graph);
 
 // Accepted, Succeeded and Finished for a run that is in `phase`, into `conditions`.
@@ -48,4 +53,4 @@ void SetRunConditions(kube::Json* conditions, RunPhase phase, const Failure& fai
 
 }  // namespace fractos
 
-#endif  // FRACTOS_OPERATOR_RECONCILERS_TASK_GRAPH_RECORD_H_
+#endif  // FRACTOS_LIB_API_TASK_GRAPH_RECORD_H_

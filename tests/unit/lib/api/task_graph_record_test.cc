@@ -1,9 +1,9 @@
-#include "operator/reconcilers/task_graph_record.h"
+#include "lib/api/task_graph_record.h"
 
 #include <gtest/gtest.h>
 
+#include "lib/api/conditions.h"
 #include "lib/base/limits.h"
-#include "operator/reconcilers/conditions.h"
 #include "tests/unit/lib/protocol/builders.h"
 
 namespace fractos {
@@ -196,6 +196,32 @@ TEST(TaskGraphRecordTest, ADamagedRecordIsNotBelieved) {
   bad = good;
   bad["outputs"][0]["text"] = "another";
   EXPECT_TRUE(absl::IsInvalidArgument(read(bad)));
+}
+
+// promise: C-52
+TEST(TaskGraphRecordTest, WhatMakesNoSenseIsLeftOutWhereItIsOnlyShown) {
+  RunRecord over = Running();
+  over.phase = RunPhase::kSucceeded;
+  over.outputs = {{"classify", "classify"}};
+  Json status = Status(over);
+  absl::Status fault;
+  EXPECT_EQ(ReadRecord(Graph(status), &fault).transfer, over.transfer);
+  EXPECT_TRUE(fault.ok()) << fault;
+
+  status["steps"][0]["ref"] = "?";  // of classify
+  status["steps"][0]["executor"] = "?";
+  status["steps"].push_back({{"name", "odd"}, {"state", "Dreaming"}});
+  status["steps"].push_back("odd");
+  status["transfer"]["bytes"] = -1;
+  const RunRecord read = ReadRecord(Graph(status), &fault);
+  EXPECT_EQ(fault.message(), "\"?\" is no CLUSTER/REPLICA@BOOT") << "the first";
+  ASSERT_EQ(read.steps.size(), 2u);
+  EXPECT_EQ(*read.steps.at("read"), *over.steps.at("read"));
+  const StepResult& classify = *read.steps.at("classify");
+  EXPECT_EQ(classify.id, over.steps.at("classify")->id);
+  EXPECT_EQ(classify.executor, Incarnation());
+  EXPECT_EQ(classify.value, Value()) << "nor bytes that are not its digest's";
+  EXPECT_EQ(read.transfer.bytes, 0u);
 }
 
 TEST(TaskGraphRecordTest, TheRunIsTheObjectsUid) {

@@ -1,4 +1,4 @@
-#include "operator/reconcilers/record_text.h"
+#include "lib/api/record_text.h"
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"

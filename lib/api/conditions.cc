@@ -1,4 +1,4 @@
-#include "operator/reconcilers/conditions.h"
+#include "lib/api/conditions.h"
 
 #include "absl/strings/ascii.h"
 #include "lib/base/utf8.h"

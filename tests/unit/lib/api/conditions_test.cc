@@ -1,4 +1,4 @@
-#include "operator/reconcilers/conditions.h"
+#include "lib/api/conditions.h"
 
 #include <gtest/gtest.h>
 

@@ -1,17 +1,17 @@
-// What the operator's objects are called, and by which labels and ports others find them. The
-// chart's monitors, network policies and runbooks rely on these.
-#ifndef FRACTOS_OPERATOR_RECONCILERS_NAMES_H_
-#define FRACTOS_OPERATOR_RECONCILERS_NAMES_H_
+// What objects on a cluster are called, and by which labels, containers and ports others find them.
+// The chart's monitors, network policies and runbooks rely on these.
+#ifndef FRACTOS_LIB_API_NAMES_H_
+#define FRACTOS_LIB_API_NAMES_H_
 
 #include "lib/kube/object.h"
 
 namespace fractos {
 
-inline constexpr char kGroup[] = "fractos.dev";
+inline constexpr char kApiGroup[] = "fractos.dev";
 inline constexpr char kFieldManager[] = "fractos-operator";
 
-inline const kube::GroupVersionResource kTaskGraphs{kGroup, "v1alpha1", "taskgraphs"};
-inline const kube::GroupVersionResource kDeviceClusters{kGroup, "v1alpha1", "deviceclusters"};
+inline const kube::GroupVersionResource kTaskGraphs{kApiGroup, "v1alpha1", "taskgraphs"};
+inline const kube::GroupVersionResource kDeviceClusters{kApiGroup, "v1alpha1", "deviceclusters"};
 inline const kube::GroupVersionResource kStatefulSets{"apps", "v1", "statefulsets"};
 inline const kube::GroupVersionResource kServices{"", "v1", "services"};
 inline const kube::GroupVersionResource kServiceAccounts{"", "v1", "serviceaccounts"};
@@ -31,11 +31,17 @@ inline constexpr char kComponentLabel[] = "app.kubernetes.io/component";
 inline constexpr char kPartOfLabel[] = "app.kubernetes.io/part-of";
 inline constexpr char kManagedByLabel[] = "app.kubernetes.io/managed-by";
 inline constexpr char kClusterLabel[] = "fractos.dev/devicecluster";
-inline constexpr char kRevisionLabel[] =
-    "controller-revision-hash";  // the StatefulSet controller's
+// By which a Lease says which pod has it: its holder's identity names the process alone.
+inline constexpr char kLeaderPodLabel[] = "fractos.dev/leader-pod";
+// The StatefulSet controller's.
+inline constexpr char kRevisionLabel[] = "controller-revision-hash";
 
 // All that the operator makes has it, so caches need hold nothing else.
 inline constexpr char kManagedSelector[] = "app.kubernetes.io/managed-by=fractos-operator";
+
+// The containers of a DeviceCluster's pod.
+inline constexpr char kDaemonContainer[] = "daemon";
+inline constexpr char kAdaptorContainer[] = "adaptor";
 
 inline constexpr int kMetricsPort = 8080;
 inline constexpr int kHealthPort = 8081;  // open to the kubelet alone
@@ -44,4 +50,4 @@ inline constexpr int kMemoryPort = 7448;
 
 }  // namespace fractos
 
-#endif  // FRACTOS_OPERATOR_RECONCILERS_NAMES_H_
+#endif  // FRACTOS_LIB_API_NAMES_H_

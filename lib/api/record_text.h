@@ -1,6 +1,6 @@
 // Ids and incarnations as the texts of a TaskGraph's status.
-#ifndef FRACTOS_OPERATOR_RECONCILERS_RECORD_TEXT_H_
-#define FRACTOS_OPERATOR_RECONCILERS_RECORD_TEXT_H_
+#ifndef FRACTOS_LIB_API_RECORD_TEXT_H_
+#define FRACTOS_LIB_API_RECORD_TEXT_H_
 
 #include <string>
 
@@ -31,4 +31,4 @@ absl::StatusOr<Incarnation> ParseIncarnation(absl::string_view text, const std::
 
 }  // namespace fractos
 
-#endif  // FRACTOS_OPERATOR_RECONCILERS_RECORD_TEXT_H_
+#endif  // FRACTOS_LIB_API_RECORD_TEXT_H_
