@@ -217,8 +217,6 @@ std::string WayOut(absl::string_view why) {
       {reason::kNoReplica,
        "every daemon of a device it needs had ended: run with --restart, or give the "
        "DeviceCluster more replicas"},
-      {"Unreachable",
-       "two daemons could not reach each other; `fractosctl status` shows who is up"},
       {reason::kInvalidGraph,
        "correct what the message names, and run again: a TaskGraph's steps cannot be changed"},
       {reason::kUnknownDevice,
@@ -254,10 +252,8 @@ ExitCode ExitCodeOf(const RunRecord& record) {
   if (record.phase == RunPhase::kSucceeded) return kExitSucceeded;
   if (record.phase == RunPhase::kCancelled) return kExitInterrupted;
   const std::string& why = record.failure.reason;
-  // What a run says that had to wait until its deadline for a device or a path.
-  if (why == reason::kDeadlineExceeded || why == reason::kNoReplica || why == "Unreachable") {
-    return kExitDeadline;
-  }
+  // What a run says that had to wait until its deadline for a device.
+  if (why == reason::kDeadlineExceeded || why == reason::kNoReplica) return kExitDeadline;
   return kExitFailed;
 }
 

@@ -145,7 +145,7 @@ TEST_F(ReportTest, ExitCodesTellHowItEnded) {
   record.phase = RunPhase::kFailed;
   record.failure.reason = "NotFound";
   EXPECT_EQ(ExitCodeOf(record), 1);
-  for (const char* reason : {"DeadlineExceeded", "NoReplica", "Unreachable"}) {
+  for (const char* reason : {"DeadlineExceeded", "NoReplica"}) {
     record.failure.reason = reason;
     EXPECT_EQ(ExitCodeOf(record), 3) << reason;
   }
