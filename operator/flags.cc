@@ -70,11 +70,11 @@ absl::StatusOr<OperatorFlags> ParseOperatorFlags(int argc, const char* const* ar
       ->type_name("ADDRESS");
   app.add_option("--pod-ip", pod_ip, "the address by which daemons reach this pod")
       ->envname("POD_IP");
-  app.add_option("--daemon-image", flags.images.daemon, "image of the daemons in pods");
-  app.add_option("--adaptor-image", flags.images.adaptor,
+  app.add_option("--daemon-image", flags.defaults.daemon_image, "image of the daemons in pods");
+  app.add_option("--adaptor-image", flags.defaults.adaptor_image,
                  "image of adaptors that name none, and are in it");
-  app.add_option("--cnn-adaptor-image", flags.images.cnn_adaptor, "likewise, for cnn");
-  app.add_option("--otlp-endpoint", flags.images.otlp_endpoint,
+  app.add_option("--cnn-adaptor-image", flags.defaults.cnn_adaptor_image, "likewise, for cnn");
+  app.add_option("--otlp-endpoint", flags.otlp_endpoint,
                  "trace runs: this collector, http://host:port, gets the spans of operator and "
                  "daemons")
       ->envname("OTEL_EXPORTER_OTLP_ENDPOINT");
@@ -96,6 +96,7 @@ absl::StatusOr<OperatorFlags> ParseOperatorFlags(int argc, const char* const* ar
     return absl::InvalidArgumentError(absl::StrCat(error.what(), "; --help lists the flags"));
   }
   if (!flags.probe.empty()) return flags;
+  flags.defaults.otlp_endpoint = flags.otlp_endpoint;
   if (!flags.memory_address.empty()) {
     const size_t colon = flags.memory_address.rfind(':');
     if (colon == std::string::npos || pod_ip.empty()) {
@@ -106,9 +107,10 @@ absl::StatusOr<OperatorFlags> ParseOperatorFlags(int argc, const char* const* ar
     flags.memory_advertised = absl::StrCat(is_v6 ? "[" : "", pod_ip, is_v6 ? "]" : "",
                                            flags.memory_address.substr(colon));
   }
-  for (const auto& [name, image] : {std::pair("--daemon-image", &flags.images.daemon),
-                                    std::pair("--adaptor-image", &flags.images.adaptor),
-                                    std::pair("--cnn-adaptor-image", &flags.images.cnn_adaptor)}) {
+  for (const auto& [name, image] :
+       {std::pair("--daemon-image", &flags.defaults.daemon_image),
+        std::pair("--adaptor-image", &flags.defaults.adaptor_image),
+        std::pair("--cnn-adaptor-image", &flags.defaults.cnn_adaptor_image)}) {
     if (image->empty()) return absl::InvalidArgumentError(absl::StrCat(name, " is required"));
   }
   return flags;

@@ -23,7 +23,9 @@ struct OperatorFlags {
   std::string health_address = ":8081";
   std::string memory_address;     // empty: values of Centralized runs must be small
   std::string memory_advertised;  // where daemons reach it
-  Images images;
+  // Where this operator sends spans; empty: nowhere.
+  std::string otlp_endpoint;
+  ReleaseDefaults defaults;
   EventLog::Format log_format = EventLog::Format::kJson;
   EventLog::Level log_level = EventLog::Level::kInfo;
 

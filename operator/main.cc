@@ -231,7 +231,7 @@ absl::Status Operator::MakeDriver() {
   store_ = std::make_unique<TaskGraphRecordStore>(StoreOptions());
   const auto tell = [this](const absl::Status& why) { Warn("tracing", why); };
   absl::StatusOr<std::unique_ptr<OtlpExporter>> spans =
-      OtlpExporter::FromEnvironment("fractos-operator", pod_, flags_.images.otlp_endpoint, tell);
+      OtlpExporter::FromEnvironment("fractos-operator", pod_, flags_.otlp_endpoint, tell);
   // A collector that cannot be used keeps nobody from working.
   if (spans.ok()) {
     spans_ = *std::move(spans);
@@ -281,7 +281,7 @@ Driver::Options Operator::DriverOptions() {
 absl::Status Operator::MakeControllers() {
   clusters_ = std::make_unique<DeviceClusterReconciler>(
       DeviceClusterReconciler::Options{client_.get(), &clock_, events_.get(), &own_metrics_,
-                                       directory_.get(), flags_.images},
+                                       directory_.get(), flags_.defaults},
       manager_.get());
   graphs_ = std::make_unique<TaskGraphReconciler>(
       TaskGraphReconciler::Options{client_.get(), &clock_, events_.get(), &own_metrics_, &log_,

@@ -103,7 +103,7 @@ kube::Object BuildNetworkPolicy(const DeviceClusterSpec& spec) {
   return policy;
 }
 
-kube::Object BuildStatefulSet(const DeviceClusterSpec& spec, const Images& images,
+kube::Object BuildStatefulSet(const DeviceClusterSpec& spec, const ReleaseDefaults& defaults,
                               int64_t replicas) {
   kube::Object set = Owned(spec, kStatefulSets, "StatefulSet", spec.key.name);
   // Replaced by the operator, which knows who leads; started all at once, for they need not wait
@@ -114,7 +114,7 @@ kube::Object BuildStatefulSet(const DeviceClusterSpec& spec, const Images& image
                         {"updateStrategy", {{"type", "OnDelete"}}},
                         {"revisionHistoryLimit", kRevisionHistory},
                         {"selector", {{"matchLabels", SelectorOf(spec)}}},
-                        {"template", BuildPodTemplate(spec, images)}};
+                        {"template", BuildPodTemplate(spec, defaults)}};
   return set;
 }
 
@@ -138,8 +138,8 @@ std::string AccountName(const DeviceClusterSpec& spec) {
   return absl::StrCat(spec.key.name, "-daemon");
 }
 
-std::vector<DesiredObject> BuildObjects(const DeviceClusterSpec& spec, const Images& images,
-                                        int64_t replicas) {
+std::vector<DesiredObject> BuildObjects(const DeviceClusterSpec& spec,
+                                        const ReleaseDefaults& defaults, int64_t replicas) {
   std::vector<DesiredObject> objects;
   const auto add = [&](const kube::GroupVersionResource& resource, kube::Object object) {
     objects.push_back({{resource, spec.key.ns}, std::move(object)});
@@ -152,7 +152,7 @@ std::vector<DesiredObject> BuildObjects(const DeviceClusterSpec& spec, const Ima
   add(kServices, BuildService(spec));
   add(kNetworkPolicies, BuildNetworkPolicy(spec));
   if (replicas > 1) add(kBudgets, BuildBudget(spec));
-  add(kStatefulSets, BuildStatefulSet(spec, images, replicas));
+  add(kStatefulSets, BuildStatefulSet(spec, defaults, replicas));
   return objects;
 }
 

@@ -13,11 +13,11 @@
 
 namespace fractos {
 
-// Of the release: what all pods get.
-struct Images {
-  std::string daemon;
-  std::string adaptor;
-  std::string cnn_adaptor;
+// What all pods get, unless their DeviceCluster says otherwise: of the release, not of one device.
+struct ReleaseDefaults {
+  std::string daemon_image;
+  std::string adaptor_image;
+  std::string cnn_adaptor_image;
   std::string otlp_endpoint = {};  // where daemons send spans; empty: nowhere
 };
 
@@ -38,8 +38,8 @@ std::string AccountName(const DeviceClusterSpec& spec);
 // Everything that is applied, in the order in which it is needed: account and rights first, the
 // StatefulSet last. `replicas` are those to have now. With one replica there is no disruption
 // budget among them: it would keep the node from being drained.
-std::vector<DesiredObject> BuildObjects(const DeviceClusterSpec& spec, const Images& images,
-                                        int64_t replicas);
+std::vector<DesiredObject> BuildObjects(const DeviceClusterSpec& spec,
+                                        const ReleaseDefaults& defaults, int64_t replicas);
 
 // The Lease that the replicas stand for election with: made once, then theirs.
 DesiredObject BuildLease(const DeviceClusterSpec& spec);
@@ -48,7 +48,7 @@ DesiredObject BuildLease(const DeviceClusterSpec& spec);
 std::optional<DesiredObject> BuildClaim(const DeviceClusterSpec& spec);
 
 // The template of the StatefulSet's pods: metadata and spec.
-kube::Json BuildPodTemplate(const DeviceClusterSpec& spec, const Images& images);
+kube::Json BuildPodTemplate(const DeviceClusterSpec& spec, const ReleaseDefaults& defaults);
 
 }  // namespace fractos
 

@@ -52,7 +52,7 @@ std::string Literal(const std::string& argument) {
   return out;
 }
 
-Json DaemonArguments(const DeviceClusterSpec& spec, const Images& images) {
+Json DaemonArguments(const DeviceClusterSpec& spec, const ReleaseDefaults& defaults) {
   // Where it serves Links and Memory, by which name others reach it and which replica it is, the
   // daemon finds out by its pod's name; Service and Lease are called like the DeviceCluster.
   Json arguments = Json::array(
@@ -65,13 +65,13 @@ Json DaemonArguments(const DeviceClusterSpec& spec, const Images& images) {
        absl::StrCat("--max-in-flight=", spec.max_in_flight),
        absl::StrCat("--drain-grace=", kDrainSeconds), absl::StrCat("--adaptor-socket=", kSocket),
        absl::StrCat("--adaptor-options=", spec.options)});
-  if (!images.otlp_endpoint.empty()) {
-    arguments.push_back(absl::StrCat("--otlp-endpoint=", Literal(images.otlp_endpoint)));
+  if (!defaults.otlp_endpoint.empty()) {
+    arguments.push_back(absl::StrCat("--otlp-endpoint=", Literal(defaults.otlp_endpoint)));
   }
   return arguments;
 }
 
-Json DaemonContainer(const DeviceClusterSpec& spec, const Images& images) {
+Json DaemonContainer(const DeviceClusterSpec& spec, const ReleaseDefaults& defaults) {
   DeviceClusterSpec literal = spec;
   literal.options = Literal(spec.options);
   Json ports = Json::array();
@@ -81,8 +81,8 @@ Json DaemonContainer(const DeviceClusterSpec& spec, const Images& images) {
     ports.push_back({{"name", name}, {"containerPort", port}, {"protocol", "TCP"}});
   }
   return {{"name", kDaemonContainer},
-          {"image", images.daemon},
-          {"args", DaemonArguments(literal, images)},
+          {"image", defaults.daemon_image},
+          {"args", DaemonArguments(literal, defaults)},
           {"env", Json::array({FieldEnv("POD_NAME", "metadata.name"),
                                FieldEnv("POD_NAMESPACE", "metadata.namespace"),
                                FieldEnv("POD_UID", "metadata.uid")})},
@@ -98,11 +98,12 @@ Json DaemonContainer(const DeviceClusterSpec& spec, const Images& images) {
                 {{"name", "fractos-token"}, {"mountPath", kTokenFolder}, {"readOnly", true}}})}};
 }
 
-std::string AdaptorImage(const DeviceClusterSpec& spec, const Images& images) {
+std::string AdaptorImage(const DeviceClusterSpec& spec, const ReleaseDefaults& defaults) {
   if (!spec.image.empty()) return spec.image;
   const bool cnn =
       spec.command.size() > 1 && spec.command[0] == "fractos-adaptor" && spec.command[1] == "cnn";
-  return cnn || spec.command[0] == "fractos-adaptor-cnn" ? images.cnn_adaptor : images.adaptor;
+  return cnn || spec.command[0] == "fractos-adaptor-cnn" ? defaults.cnn_adaptor_image
+                                                         : defaults.adaptor_image;
 }
 
 Json AdaptorMounts(const DeviceClusterSpec& spec) {
@@ -116,7 +117,7 @@ Json AdaptorMounts(const DeviceClusterSpec& spec) {
   return mounts;
 }
 
-Json AdaptorContainer(const DeviceClusterSpec& spec, const Images& images) {
+Json AdaptorContainer(const DeviceClusterSpec& spec, const ReleaseDefaults& defaults) {
   Json command = Json::array();
   for (const std::string& word : spec.command) command.push_back(Literal(word));
   Json env = Json::array({{{"name", "FRACTOS_ADAPTOR_SOCKET"}, {"value", kSocket}}});
@@ -125,7 +126,7 @@ Json AdaptorContainer(const DeviceClusterSpec& spec, const Images& images) {
                    {"value", Literal(kube::StringMember(variable, "value"))}});
   }
   Json container = {{"name", kAdaptorContainer},
-                    {"image", AdaptorImage(spec, images)},
+                    {"image", AdaptorImage(spec, defaults)},
                     {"command", std::move(command)},
                     {"env", std::move(env)},
                     {"securityContext", Restricted()},
@@ -201,28 +202,28 @@ Json Spread(const DeviceClusterSpec& spec) {
 
 }  // namespace
 
-Json BuildPodTemplate(const DeviceClusterSpec& spec, const Images& images) {
+Json BuildPodTemplate(const DeviceClusterSpec& spec, const ReleaseDefaults& defaults) {
   const Json& metadata = kube::Member(spec.pod_template, "metadata");
   Json labels = kube::Member(metadata, "labels");
   if (!labels.is_object()) labels = Json::object();
   for (const auto& [key, value] : LabelsOf(spec)) labels[key] = value;
   labels[kVersionLabel] = FRACTOS_VERSION;
-  Json pod = {
-      {"serviceAccountName", AccountName(spec)},
-      {"automountServiceAccountToken", false},
-      {"enableServiceLinks", false},
-      {"terminationGracePeriodSeconds", kGraceSeconds},
-      {"securityContext",
-       {{"runAsNonRoot", true},
-        {"runAsUser", kUser},
-        {"runAsGroup", kUser},
-        {"fsGroup", kUser},
-        {"fsGroupChangePolicy", "OnRootMismatch"},
-        {"seccompProfile", {{"type", "RuntimeDefault"}}}}},
-      {"containers", Json::array({DaemonContainer(spec, images), AdaptorContainer(spec, images)})},
-      {"volumes", Volumes(spec)},
-      {"tolerations", Tolerations(spec)},
-      {"topologySpreadConstraints", Spread(spec)}};
+  Json pod = {{"serviceAccountName", AccountName(spec)},
+              {"automountServiceAccountToken", false},
+              {"enableServiceLinks", false},
+              {"terminationGracePeriodSeconds", kGraceSeconds},
+              {"securityContext",
+               {{"runAsNonRoot", true},
+                {"runAsUser", kUser},
+                {"runAsGroup", kUser},
+                {"fsGroup", kUser},
+                {"fsGroupChangePolicy", "OnRootMismatch"},
+                {"seccompProfile", {{"type", "RuntimeDefault"}}}}},
+              {"containers",
+               Json::array({DaemonContainer(spec, defaults), AdaptorContainer(spec, defaults)})},
+              {"volumes", Volumes(spec)},
+              {"tolerations", Tolerations(spec)},
+              {"topologySpreadConstraints", Spread(spec)}};
   for (const char* field : {"nodeSelector", "affinity", "imagePullSecrets", "priorityClassName",
                             "runtimeClassName", "resourceClaims"}) {
     const Json& value = kube::Member(spec.pod_template, field);

@@ -163,7 +163,7 @@ absl::Status DeviceClusterReconciler::ApplyAll(const Subject& subject) {
         applier_.Remove(subject.stop, {kBudgets, spec.key.ns}, AccountName(spec), spec.uid);
     if (!status.ok()) return status;
   }
-  for (const DesiredObject& desired : BuildObjects(spec, options_.images, subject.replicas)) {
+  for (const DesiredObject& desired : BuildObjects(spec, options_.defaults, subject.replicas)) {
     if (absl::Status status = applier_.Apply(subject.stop, desired); !status.ok()) return status;
   }
   return absl::OkStatus();

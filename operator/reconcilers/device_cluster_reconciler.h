@@ -38,7 +38,7 @@ class DeviceClusterReconciler final : public ctrl::Reconciler {
     kube::EventRecorder* events = nullptr;
     OperatorMetrics* metrics = nullptr;
     DeviceDirectory* directory = nullptr;
-    Images images;
+    ReleaseDefaults defaults;
   };
   // Asks `manager` for the caches that it needs.
   DeviceClusterReconciler(Options options, ctrl::Manager* manager);

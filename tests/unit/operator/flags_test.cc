@@ -31,7 +31,7 @@ TEST(OperatorFlagsTest, DefaultsAreThoseOfControllerRuntime) {
   EXPECT_EQ(flags->retry_period, seconds(2));
   EXPECT_EQ(flags->metrics_address, ":8080");
   EXPECT_EQ(flags->health_address, ":8081");
-  EXPECT_EQ(flags->images.cnn_adaptor, "c");
+  EXPECT_EQ(flags->defaults.cnn_adaptor_image, "c");
 }
 
 TEST(OperatorFlagsTest, ReadsWhatTheChartSets) {
@@ -47,7 +47,8 @@ TEST(OperatorFlagsTest, ReadsWhatTheChartSets) {
   EXPECT_EQ(flags->retry_period, std::chrono::milliseconds(1500));
   EXPECT_EQ(flags->log_format, EventLog::Format::kText);
   EXPECT_EQ(flags->log_level, EventLog::Level::kWarning);
-  EXPECT_EQ(flags->images.otlp_endpoint, "http://collector:4318");
+  EXPECT_EQ(flags->otlp_endpoint, "http://collector:4318");
+  EXPECT_EQ(flags->defaults.otlp_endpoint, "http://collector:4318") << "and daemons do, too";
 }
 
 TEST(OperatorFlagsTest, SaysWhereItsValuesAreRead) {

@@ -19,7 +19,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-const Images kImages{"r/daemon:1", "r/adaptor:1", "r/cnn:1"};
+const ReleaseDefaults kDefaults{"r/daemon:1", "r/adaptor:1", "r/cnn:1"};
 
 kube::Object Cluster(Json spec) {
   kube::Object cluster("fractos.dev/v1alpha1", "DeviceCluster", "ns", "storage");
@@ -83,7 +83,7 @@ TEST(DeviceClusterObjectsTest, AreAsTheGoldenFilesHaveThem) {
     SCOPED_TRACE(name);
     const DeviceClusterSpec read = Read(spec);
     Json list = Json::array();
-    for (const DesiredObject& each : BuildObjects(read, kImages, read.replicas)) {
+    for (const DesiredObject& each : BuildObjects(read, kDefaults, read.replicas)) {
       list.push_back(each.object.json());
     }
     list.push_back(BuildLease(read).object.json());
@@ -108,7 +108,7 @@ TEST(DeviceClusterObjectsTest, AreAsTheGoldenFilesHaveThem) {
 // promise: O-11
 TEST(DeviceClusterObjectsTest, AllBelongToTheClusterSaveTheClaim) {
   const DeviceClusterSpec spec = Read(Full());
-  for (const DesiredObject& each : BuildObjects(spec, kImages, 3)) {
+  for (const DesiredObject& each : BuildObjects(spec, kDefaults, 3)) {
     SCOPED_TRACE(each.object.kind());
     ASSERT_TRUE(each.object.controller_of().has_value());
     EXPECT_EQ(each.object.controller_of()->uid, "u-1");
@@ -120,14 +120,15 @@ TEST(DeviceClusterObjectsTest, AllBelongToTheClusterSaveTheClaim) {
 }
 
 TEST(DeviceClusterObjectsTest, OneReplicaHasNoBudget) {
-  EXPECT_THAT(Kinds(BuildObjects(Read(Small()), kImages, 1)), Not(Contains("PodDisruptionBudget")));
-  EXPECT_THAT(Kinds(BuildObjects(Read(Full()), kImages, 3)), Contains("PodDisruptionBudget"));
-  EXPECT_EQ(Kinds(BuildObjects(Read(Full()), kImages, 3)).back(), "StatefulSet");
+  EXPECT_THAT(Kinds(BuildObjects(Read(Small()), kDefaults, 1)),
+              Not(Contains("PodDisruptionBudget")));
+  EXPECT_THAT(Kinds(BuildObjects(Read(Full()), kDefaults, 3)), Contains("PodDisruptionBudget"));
+  EXPECT_EQ(Kinds(BuildObjects(Read(Full()), kDefaults, 3)).back(), "StatefulSet");
 }
 
 // promise: O-13
 TEST(DeviceClusterObjectsTest, TheDaemonMayDoLittleAndTheAdaptorNothing) {
-  const std::vector<DesiredObject> objects = BuildObjects(Read(Full()), kImages, 3);
+  const std::vector<DesiredObject> objects = BuildObjects(Read(Full()), kDefaults, 3);
   for (const Json& rule : Find(objects, "Role").json()["rules"]) {
     EXPECT_THAT(rule["resourceNames"], ElementsAre("storage"));
     for (const Json& verb : rule["verbs"]) EXPECT_NE(verb, "*");
@@ -145,7 +146,7 @@ TEST(DeviceClusterObjectsTest, TheDaemonMayDoLittleAndTheAdaptorNothing) {
 
 // promise: O-13
 TEST(DeviceClusterObjectsTest, PodsFitPodSecurityRestricted) {
-  const Json pod = BuildPodTemplate(Read(Full()), kImages)["spec"];
+  const Json pod = BuildPodTemplate(Read(Full()), kDefaults)["spec"];
   EXPECT_EQ(pod["securityContext"]["runAsNonRoot"], true);
   EXPECT_EQ(pod["securityContext"]["seccompProfile"]["type"], "RuntimeDefault");
   ASSERT_EQ(pod["containers"].size(), 2u);
@@ -160,7 +161,7 @@ TEST(DeviceClusterObjectsTest, PodsFitPodSecurityRestricted) {
 
 TEST(DeviceClusterObjectsTest, TheImageIsGivenOrTheReleases) {
   const auto image = [](Json adaptor) {
-    const Json pod = BuildPodTemplate(Read({{"adaptor", std::move(adaptor)}}), kImages)["spec"];
+    const Json pod = BuildPodTemplate(Read({{"adaptor", std::move(adaptor)}}), kDefaults)["spec"];
     return pod["containers"][1]["image"].get<std::string>();
   };
   EXPECT_EQ(image({{"command", {"fractos-adaptor", "storage"}}}), "r/adaptor:1");
@@ -170,18 +171,18 @@ TEST(DeviceClusterObjectsTest, TheImageIsGivenOrTheReleases) {
 
 // promise: S-06
 TEST(DeviceClusterObjectsTest, DaemonsSendSpansWhereTheOperatorDoes) {
-  const auto arguments = [](const Images& images) {
-    return BuildPodTemplate(Read(Full()), images)["spec"]["containers"][0]["args"].dump();
+  const auto arguments = [](const ReleaseDefaults& defaults) {
+    return BuildPodTemplate(Read(Full()), defaults)["spec"]["containers"][0]["args"].dump();
   };
-  EXPECT_THAT(arguments(kImages), Not(HasSubstr("otlp")));
-  Images traced = kImages;
+  EXPECT_THAT(arguments(kDefaults), Not(HasSubstr("otlp")));
+  ReleaseDefaults traced = kDefaults;
   traced.otlp_endpoint = "http://collector:4318";
   EXPECT_THAT(arguments(traced), HasSubstr("\"--otlp-endpoint=http://collector:4318\""));
 }
 
 // promise: O-22
 TEST(DeviceClusterObjectsTest, DeadNodesAreBorneForThirtySecondsUnlessToldOtherwise) {
-  const Json pod = BuildPodTemplate(Read(Full()), kImages)["spec"];
+  const Json pod = BuildPodTemplate(Read(Full()), kDefaults)["spec"];
   ASSERT_EQ(pod["tolerations"].size(), 2u);
   EXPECT_EQ(pod["tolerations"][0]["tolerationSeconds"], 300);
   EXPECT_EQ(pod["tolerations"][1]["key"], "node.kubernetes.io/not-ready");

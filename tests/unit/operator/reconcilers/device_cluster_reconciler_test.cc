@@ -36,7 +36,7 @@ class DeviceClusterReconcilerTest : public ::testing::Test {
     options.client = &world_.client;
     options.clock = &world_.time;
     options.directory = &directory_;
-    options.images = {"daemon", "adaptor", "cnn"};
+    options.defaults = {"daemon", "adaptor", "cnn"};
     reconciler_ = std::make_unique<DeviceClusterReconciler>(options, world_.manager.get());
     reconciler_->Watch(&queue_);
     world_.Start({kDeviceClusters, kPods, kStatefulSets, kServices, kServiceAccounts, kRoles,
