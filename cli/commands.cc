@@ -159,7 +159,7 @@ class Commands {
         ->allow_extra_args(false);
     AddDevices(command, &run_.device_files);
     command->add_option("--mode", mode_, "Distributed, or Centralized to see what that costs")
-        ->check(CLI::IsMember({"Distributed", "Centralized"}));
+        ->check(CLI::IsMember({ModeName(Mode::kDistributed), ModeName(Mode::kCentralized)}));
     command->add_option("--deadline", deadline_, "End the run after this long, as 90s or 5m")
         ->check(CheckDeadline);
     command->add_option("--name", run_.name, "Name the run otherwise than its graph");
@@ -168,8 +168,7 @@ class Commands {
     cluster_.AddPlace(command);
     command->callback([this] {
       ReadShow();
-      if (mode_ == "Centralized") run_.mode = Mode::kCentralized;
-      if (mode_ == "Distributed") run_.mode = Mode::kDistributed;
+      run_.mode = ParseMode(mode_);
       if (!deadline_.empty()) run_.deadline = *ParseDuration(deadline_);
       code_ = cluster_.wanted() ? RunOnCluster() : Run(run_);
     });

@@ -145,7 +145,7 @@ Json ReportJson(const RunReport& report) {
   Json json = {{"run", record.run.ToHex()},
                {"name", record.name},
                {"phase", std::string(RunPhaseName(record.phase))},
-               {"mode", report.plan.mode == Mode::kCentralized ? "Centralized" : "Distributed"},
+               {"mode", ModeName(report.plan.mode)},
                {"redriveEpoch", record.redrive},
                {"startMicroseconds", record.start_us},
                {"durationMilliseconds", static_cast<double>(Elapsed(record)) / 1000}};

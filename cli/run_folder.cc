@@ -21,7 +21,7 @@ std::string EncodeRunInputs(const RunInputs& inputs) {
       {"sources", SourcesToJson(inputs.sources)},
       {"parameters", inputs.parameters},
       {"name", inputs.name},
-      {"mode", inputs.mode == Mode::kCentralized ? "Centralized" : "Distributed"},
+      {"mode", ModeName(inputs.mode)},
       {"deadlineMicroseconds",
        std::chrono::duration_cast<std::chrono::microseconds>(inputs.deadline).count()},
       {"traceparent", inputs.traceparent},
@@ -39,7 +39,8 @@ absl::StatusOr<RunInputs> DecodeRunInputs(absl::string_view text) {
     inputs.sources = *std::move(sources);
     inputs.parameters = json.at("parameters").get<ParameterValues>();
     inputs.name = json.at("name");
-    inputs.mode = json.at("mode") == "Centralized" ? Mode::kCentralized : Mode::kDistributed;
+    inputs.mode =
+        ParseMode(json.at("mode").get_ref<const std::string&>()).value_or(Mode::kDistributed);
     inputs.deadline = std::chrono::microseconds(json.at("deadlineMicroseconds").get<int64_t>());
     inputs.traceparent = json.value("traceparent", "");
     inputs.restart = json.at("restart");

@@ -96,7 +96,7 @@ absl::StatusOr<GraphObject> MakeGraphObject(const GraphRequest& request) {
   SetParameters(request.parameters, &spec, &made.graph);
   if (request.mode.has_value()) {
     made.graph.mode = *request.mode;
-    spec["mode"] = *request.mode == Mode::kCentralized ? "Centralized" : "Distributed";
+    spec["mode"] = ModeName(*request.mode);
   }
   if (request.deadline.has_value()) {
     made.graph.deadline = *request.deadline;

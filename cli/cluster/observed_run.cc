@@ -35,7 +35,7 @@ Plan PlanOf(const kube::Object& object) {
   Plan plan;
   plan.name = object.name();
   const Json& spec = object.spec();
-  plan.mode = StringMember(spec, "mode") == "Centralized" ? Mode::kCentralized : Mode::kDistributed;
+  plan.mode = ParseMode(StringMember(spec, "mode")).value_or(Mode::kDistributed);
   plan.deadline = ParseDuration(StringMember(spec, "deadline")).value_or(kDefaultDeadline);
   for (const Json& step : Member(spec, "steps")) plan.steps.push_back(StepOf(step, object.ns()));
   for (const Json& step : Member(spec, "onFailure")) {

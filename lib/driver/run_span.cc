@@ -32,7 +32,7 @@ std::optional<Span> RunSpan(const RunRecord& record, Mode mode, const std::strin
   span.end_us = record.end_us;
   span.attributes = {{"fractos.run", record.run.ToHex()},
                      {"fractos.name", record.name},
-                     {"fractos.mode", mode == Mode::kCentralized ? "Centralized" : "Distributed"},
+                     {"fractos.mode", ModeName(mode)},
                      {"fractos.phase", std::string(RunPhaseName(record.phase))},
                      {"fractos.steps", static_cast<int64_t>(record.steps.size())},
                      {"fractos.redrive", static_cast<int64_t>(record.redrive)}};

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/string_view.h"
 #include "lib/base/clock.h"
 #include "lib/base/limits.h"
 
@@ -59,6 +60,11 @@ enum class Mode {
   kDistributed,  // results go straight from producer to consumer
   kCentralized,  // every result goes back through the driver: the A/B that shows the tax
 };
+
+// "Distributed" or "Centralized", as files, reports, metrics and spans say it; and back, none for
+// another word.
+std::string ModeName(Mode mode);
+std::optional<Mode> ParseMode(absl::string_view name);
 
 struct TaskGraphStep {
   std::string name;

@@ -135,9 +135,9 @@ void ReadTaskGraphSpec(YamlMap* document, YamlFaults* faults, TaskGraph* graph) 
   }
   graph->steps = ReadSteps(map.Require("steps"), faults);
   graph->on_failure = ReadSteps(map.Find("onFailure"), faults);
-  const std::optional<std::string> mode =
-      ReadChoice(map.Find("mode"), {"Distributed", "Centralized"}, faults);
-  if (mode == "Centralized") graph->mode = Mode::kCentralized;
+  const std::optional<std::string> mode = ReadChoice(
+      map.Find("mode"), {ModeName(Mode::kDistributed), ModeName(Mode::kCentralized)}, faults);
+  if (mode.has_value()) graph->mode = ParseMode(*mode).value_or(graph->mode);
   const std::optional<YamlField> deadline = map.Find("deadline");
   if (deadline.has_value()) graph->deadline_mark = faults->MarkOf(*deadline->node);
   graph->deadline = ReadDuration(deadline, faults).value_or(graph->deadline);

@@ -20,9 +20,6 @@ using prometheus::Histogram;
 
 constexpr const char* kConditions[] = {"Accepted", "Ready", "Progressing", "Degraded"};
 
-std::string ModeName(Mode mode) {
-  return mode == Mode::kCentralized ? "Centralized" : "Distributed";
-}
 double Seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
 
 Histogram::BucketBoundaries RunBuckets() {
