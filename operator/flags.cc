@@ -80,7 +80,8 @@ absl::StatusOr<OperatorFlags> ParseOperatorFlags(int argc, const char* const* ar
       ->envname("OTEL_EXPORTER_OTLP_ENDPOINT");
   app.add_option("--log-format", flags.log_format, "text or json")
       ->transform(CLI::CheckedTransformer(kFormats));
-  app.add_option("--log-level", flags.log_level, "debug, info, warning or error")
+  app.add_option("--log-level", flags.log_level,
+                 "debug, info, warning or error; with debug daemons log every state of every step")
       ->transform(CLI::CheckedTransformer(kLevels));
   app.add_option("--probe", flags.probe, "exit 0 if a GET of this URL is answered by 200")
       ->type_name("URL");
@@ -97,6 +98,7 @@ absl::StatusOr<OperatorFlags> ParseOperatorFlags(int argc, const char* const* ar
   }
   if (!flags.probe.empty()) return flags;
   flags.defaults.otlp_endpoint = flags.otlp_endpoint;
+  flags.defaults.verbose = flags.log_level == EventLog::Level::kDebug;
   if (!flags.memory_address.empty()) {
     const size_t colon = flags.memory_address.rfind(':');
     if (colon == std::string::npos || pod_ip.empty()) {

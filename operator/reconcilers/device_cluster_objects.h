@@ -19,6 +19,7 @@ struct ReleaseDefaults {
   std::string adaptor_image;
   std::string cnn_adaptor_image;
   std::string otlp_endpoint = {};  // where daemons send spans; empty: nowhere
+  bool verbose = false;            // daemons log every state of every step
 };
 
 struct DesiredObject {

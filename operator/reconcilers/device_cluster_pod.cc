@@ -65,6 +65,7 @@ Json DaemonArguments(const DeviceClusterSpec& spec, const ReleaseDefaults& defau
        absl::StrCat("--max-in-flight=", spec.max_in_flight),
        absl::StrCat("--drain-grace=", kDrainSeconds), absl::StrCat("--adaptor-socket=", kSocket),
        absl::StrCat("--adaptor-options=", spec.options)});
+  if (defaults.verbose) arguments.push_back("--verbose");
   if (!defaults.otlp_endpoint.empty()) {
     arguments.push_back(absl::StrCat("--otlp-endpoint=", Literal(defaults.otlp_endpoint)));
   }

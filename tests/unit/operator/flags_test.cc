@@ -51,6 +51,12 @@ TEST(OperatorFlagsTest, ReadsWhatTheChartSets) {
   EXPECT_EQ(flags->defaults.otlp_endpoint, "http://collector:4318") << "and daemons do, too";
 }
 
+TEST(OperatorFlagsTest, DaemonsAreVerboseWhenTheOperatorIs) {
+  EXPECT_FALSE(Parse(With({}))->defaults.verbose);
+  EXPECT_FALSE(Parse(With({"--log-level=info"}))->defaults.verbose);
+  EXPECT_TRUE(Parse(With({"--log-level=debug"}))->defaults.verbose);
+}
+
 TEST(OperatorFlagsTest, SaysWhereItsValuesAreRead) {
   EXPECT_EQ(Parse(With({}))->memory_address, "");
   EXPECT_EQ(

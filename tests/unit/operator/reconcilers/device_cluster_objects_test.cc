@@ -180,6 +180,16 @@ TEST(DeviceClusterObjectsTest, DaemonsSendSpansWhereTheOperatorDoes) {
   EXPECT_THAT(arguments(traced), HasSubstr("\"--otlp-endpoint=http://collector:4318\""));
 }
 
+TEST(DeviceClusterObjectsTest, DaemonsAreVerboseWhereTheOperatorIs) {
+  const auto arguments = [](const ReleaseDefaults& defaults) {
+    return BuildPodTemplate(Read(Full()), defaults)["spec"]["containers"][0]["args"];
+  };
+  EXPECT_THAT(arguments(kDefaults), Not(Contains("--verbose")));
+  ReleaseDefaults verbose = kDefaults;
+  verbose.verbose = true;
+  EXPECT_THAT(arguments(verbose), Contains("--verbose"));
+}
+
 // promise: O-22
 TEST(DeviceClusterObjectsTest, DeadNodesAreBorneForThirtySecondsUnlessToldOtherwise) {
   const Json pod = BuildPodTemplate(Read(Full()), kDefaults)["spec"];
