@@ -72,9 +72,9 @@ class DeviceController final : public LinkObserver, public DeviceObserver, publi
     Incarnation self;
     std::string endpoint;    // where to listen: "unix:/path" or "host:port"
     std::string advertised;  // where others reach it, if that is elsewhere
-    uint64_t memory_quota_bytes = uint64_t{1} << 30;
+    uint64_t memory_quota_bytes = kDefaultMemoryQuotaBytes;
     size_t max_in_flight = kDefaultMaxInFlight;
-    size_t max_runs = 10'000;
+    size_t max_runs = kDefaultMaxRuns;
     uint64_t seed = 1;  // for the jitter of retries
     Device::Options device;
     SpanSink* spans = nullptr;  // outlives the controller; null: nobody traces

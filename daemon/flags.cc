@@ -9,14 +9,12 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "daemon/election/lease_election.h"
+#include "lib/api/names.h"
 #include "lib/base/limits.h"
 #include "lib/plan/names.h"
 
 namespace fractos {
 namespace {
-
-// Of Links; Memory has the next one.
-constexpr int kDefaultLinkPort = 7447;
 
 // `name` with its namespace, which is `ns` unless `name` says another.
 absl::StatusOr<std::pair<std::string, std::string>> FullName(const std::string& name,
@@ -39,6 +37,8 @@ Duration Seconds(double seconds) {
   return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
 }
 
+double InSeconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
+
 // What the flags leave open in a pod follows from the pod.
 absl::Status CompleteFromPod(const std::string& service, bool replica_given, DaemonFlags* flags) {
   KubernetesFlags& pod = *flags->kubernetes;
@@ -58,7 +58,7 @@ absl::Status CompleteFromPod(const std::string& service, bool replica_given, Dae
     flags->replica = *ordinal;
   }
   if (pod.lease.empty()) pod.lease = pod.cluster;
-  if (flags->endpoint.empty()) flags->endpoint = absl::StrCat("[::]:", kDefaultLinkPort);
+  if (flags->endpoint.empty()) flags->endpoint = absl::StrCat("[::]:", kLinkPort);
   if (flags->advertised.empty() && !absl::StartsWith(flags->endpoint, "unix:")) {
     flags->advertised =
         absl::StrCat(pod.pod, ".", service.empty() ? pod.cluster : service, ".", pod.ns, ".svc",
@@ -76,8 +76,10 @@ absl::StatusOr<DaemonFlags> ParseDaemonFlags(int argc, const char* const* argv) 
   std::string service;
   std::string coordination = "file";
   std::string log_format = "text";
-  double drain_grace = 5;
-  double lease_duration = 5, renew_deadline = 3, retry_period = 1;
+  double drain_grace = InSeconds(flags.drain_grace);
+  double lease_duration = InSeconds(pod.lease_duration);
+  double renew_deadline = InSeconds(pod.renew_deadline);
+  double retry_period = InSeconds(pod.retry_period);
   CLI::App app("One device of FractOS: runs steps through its adaptor and hands the rest on.",
                "fractos-daemon");
   app.set_version_flag("--version", FRACTOS_VERSION);

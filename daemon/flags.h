@@ -22,9 +22,9 @@ struct KubernetesFlags {
   std::string pod_uid;
   std::string lease;
   std::string kubeconfig;  // empty: the pod's service account
-  Duration lease_duration = std::chrono::seconds(5);
-  Duration renew_deadline = std::chrono::seconds(3);
-  Duration retry_period = std::chrono::seconds(1);
+  Duration lease_duration = kDefaultLeaseDuration;
+  Duration renew_deadline = kDefaultRenewDeadline;
+  Duration retry_period = kDefaultRetryPeriod;
 };
 
 struct DaemonFlags {
@@ -40,9 +40,9 @@ struct DaemonFlags {
   std::string otlp_endpoint;   // empty: as the environment says
   EventLog::Format log_format = EventLog::Format::kText;
   bool verbose = false;
-  uint64_t memory_quota_bytes = uint64_t{1} << 30;
+  uint64_t memory_quota_bytes = kDefaultMemoryQuotaBytes;
   size_t max_in_flight = kDefaultMaxInFlight;
-  size_t max_runs = 10'000;
+  size_t max_runs = kDefaultMaxRuns;
   std::string adaptor_options = "{}";
   Duration drain_grace = std::chrono::seconds(5);
   bool die_with_parent = false;

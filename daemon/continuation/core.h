@@ -58,7 +58,7 @@ class Core {
     // Adds to a Time to make the wall-clock microseconds of traces.
     int64_t wall_offset_us = 0;
     size_t max_in_flight = kDefaultMaxInFlight;
-    size_t max_runs = 10'000;  // admitted at once; more are refused as overloaded
+    size_t max_runs = kDefaultMaxRuns;  // admitted at once; more are refused as overloaded
     Duration report_delay = std::chrono::milliseconds(50);  // of results that are not sinks
     uint64_t seed = 1;                                      // for the jitter of retries
   };

@@ -20,9 +20,6 @@
 namespace fractos {
 namespace {
 
-// No cluster gets there by elections; an epoch beyond is a slip or a lie, and must not make ours
-// overflow.
-constexpr uint64_t kHighestBelievable = uint64_t{1} << 62;
 // Conflicts with the operator's own writes of the status are over as soon as it has written.
 constexpr Duration kConflictPause = std::chrono::milliseconds(10);
 // Of different ones in a row: one cause may show in several ways.
@@ -30,7 +27,7 @@ constexpr size_t kMaxToldErrors = 8;
 
 absl::StatusOr<uint64_t> EpochOf(const kube::Object& cluster) {
   const int64_t epoch = kube::IntegerMember(cluster.status(), "leaderEpoch");
-  if (epoch >= 0 && static_cast<uint64_t>(epoch) <= kHighestBelievable) {
+  if (epoch >= 0 && static_cast<uint64_t>(epoch) <= kMaxEpoch) {
     return static_cast<uint64_t>(epoch);
   }
   return absl::DataLossError(
@@ -93,7 +90,7 @@ class LeaseElection::Impl {
   }
 
   void StepDown(uint64_t seen) {
-    if (seen > kHighestBelievable) return;
+    if (seen > kMaxEpoch) return;
     std::stop_source turn(std::nostopstate);
     {
       absl::MutexLock lock(&mutex_);

@@ -13,6 +13,7 @@
 #include "daemon/election/election.h"
 #include "lib/base/address.h"
 #include "lib/base/clock.h"
+#include "lib/base/limits.h"
 #include "lib/base/random.h"
 #include "lib/kube/client.h"
 #include "lib/kube/waitable_clock.h"
@@ -51,9 +52,9 @@ class LeaseElection final : public Election {
     std::string pod;
     std::string pod_uid;
     std::string endpoint;  // where others reach this replica's Links: "host:port"
-    Duration lease_duration = std::chrono::seconds(5);
-    Duration renew_deadline = std::chrono::seconds(3);
-    Duration retry_period = std::chrono::seconds(1);
+    Duration lease_duration = kDefaultLeaseDuration;
+    Duration renew_deadline = kDefaultRenewDeadline;
+    Duration retry_period = kDefaultRetryPeriod;
   };
 
   // InvalidArgument when a text is missing or the times do not fit together

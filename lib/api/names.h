@@ -46,7 +46,7 @@ inline constexpr char kAdaptorContainer[] = "adaptor";
 inline constexpr int kMetricsPort = 8080;
 inline constexpr int kHealthPort = 8081;  // open to the kubelet alone
 inline constexpr int kLinkPort = 7447;
-inline constexpr int kMemoryPort = 7448;
+inline constexpr int kMemoryPort = kLinkPort + 1;
 
 }  // namespace fractos
 

@@ -1,4 +1,5 @@
-// The bounds that FractOS keeps everywhere, each with a test at the bound.
+// The bounds that FractOS keeps everywhere, each with a test at the bound, and the defaults that
+// more than one of its programs has.
 #ifndef FRACTOS_LIB_BASE_LIMITS_H_
 #define FRACTOS_LIB_BASE_LIMITS_H_
 
@@ -18,9 +19,16 @@ inline constexpr size_t kMaxOperations = 64;                // of one adaptor
 inline constexpr size_t kMaxNameLength = 40;                // DNS-1035 labels
 inline constexpr size_t kDefaultMaxInFlight = 64;
 inline constexpr int kMaxMaxInFlight = 4096;
-inline constexpr int kMaxClusterReplicas = 64;  // of one DeviceCluster
+inline constexpr size_t kDefaultMaxRuns = 10'000;  // that a daemon admits at once
+inline constexpr uint64_t kDefaultMemoryQuotaBytes = uint64_t{1} << 30;  // of a daemon's values
+inline constexpr int kMaxClusterReplicas = 64;                           // of one DeviceCluster
 // No cluster gets there by elections; an epoch beyond is a slip or a lie, and is not believed.
 inline constexpr uint64_t kMaxEpoch = uint64_t{1} << 62;
+
+// Of the Lease by which replicas in pods elect their leader.
+inline constexpr std::chrono::seconds kDefaultLeaseDuration{5};
+inline constexpr std::chrono::seconds kDefaultRenewDeadline{3};
+inline constexpr std::chrono::seconds kDefaultRetryPeriod{1};
 
 inline constexpr std::chrono::seconds kDefaultDeadline{60};
 inline constexpr std::chrono::hours kMaxDeadline{1};

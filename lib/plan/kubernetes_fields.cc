@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "lib/base/limits.h"
 #include "lib/plan/names.h"
 
 namespace fractos {
@@ -68,9 +69,9 @@ void CheckLeaderElection(const Field& field, YamlFaults* faults) {
     int64_t value;  // the default, until it is read
     Field field = std::nullopt;
   };
-  Seconds lease{"leaseDurationSeconds", 5};
-  Seconds renew{"renewDeadlineSeconds", 3};
-  Seconds retry{"retryPeriodSeconds", 1};
+  Seconds lease{"leaseDurationSeconds", kDefaultLeaseDuration.count()};
+  Seconds renew{"renewDeadlineSeconds", kDefaultRenewDeadline.count()};
+  Seconds retry{"retryPeriodSeconds", kDefaultRetryPeriod.count()};
   bool comparable = map.is_map();
   const auto read = [&](int64_t min, int64_t max, Seconds* seconds) {
     seconds->field = map.Find(seconds->name);

@@ -63,10 +63,13 @@ absl::StatusOr<DeviceClusterSpec> ReadDeviceClusterSpec(const kube::Object& obje
     spec.volume_mounts = mounts;
   }
   const kube::Json& election = kube::Member(json, "leaderElection");
-  spec.lease_duration_seconds = kube::IntegerMember(election, "leaseDurationSeconds", 5);
-  spec.renew_deadline_seconds = kube::IntegerMember(election, "renewDeadlineSeconds", 3);
-  spec.retry_period_seconds = kube::IntegerMember(election, "retryPeriodSeconds", 1);
-  spec.max_in_flight = kube::IntegerMember(json, "maxInFlight", 64);
+  const auto read = [](const kube::Json& from, const char* field, int64_t* value) {
+    *value = kube::IntegerMember(from, field, *value);
+  };
+  read(election, "leaseDurationSeconds", &spec.lease_duration_seconds);
+  read(election, "renewDeadlineSeconds", &spec.renew_deadline_seconds);
+  read(election, "retryPeriodSeconds", &spec.retry_period_seconds);
+  read(json, "maxInFlight", &spec.max_in_flight);
   if (const kube::Json& volume = kube::Member(json, "volume"); volume.is_object()) {
     spec.volume = volume;
   }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "lib/base/limits.h"
 #include "lib/kube/object.h"
 #include "lib/plan/step.h"
 
@@ -23,10 +24,10 @@ struct DeviceClusterSpec {
   std::string options = "{}";  // JSON, on one line
   kube::Json env = kube::Json::array();
   kube::Json volume_mounts = kube::Json::array();
-  int64_t lease_duration_seconds = 5;
-  int64_t renew_deadline_seconds = 3;
-  int64_t retry_period_seconds = 1;
-  int64_t max_in_flight = 64;
+  int64_t lease_duration_seconds = kDefaultLeaseDuration.count();
+  int64_t renew_deadline_seconds = kDefaultRenewDeadline.count();
+  int64_t retry_period_seconds = kDefaultRetryPeriod.count();
+  int64_t max_in_flight = kDefaultMaxInFlight;
   kube::Json volume;                // null when there is none
   std::vector<std::string> access;  // namespaces besides its own
   bool manual = false;              // updatePolicy
