@@ -3,10 +3,9 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <deque>
 #include <map>
 #include <optional>
-#include <thread>
+#include <set>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
@@ -16,8 +15,8 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
-#include "absl/types/span.h"
 #include "lib/base/limits.h"
+#include "lib/driver/record_writer.h"
 #include "lib/driver/run_span.h"
 #include "lib/link/hop_tracer.h"
 #include "lib/memory/transfer.h"
@@ -73,7 +72,6 @@ class Driver::Impl final : public LinkObserver {
   Impl(EventLoop* loop, Options options, RecordStore* store, const Clock* clock, Random* random)
       : loop_(loop),
         options_(std::move(options)),
-        store_(store),
         clock_(clock),
         random_(random),
         self_{Address::Driver(options_.name), random->NewId<BootId>()},
@@ -82,13 +80,15 @@ class Driver::Impl final : public LinkObserver {
                   : std::make_unique<HopTracer>(options_.spans, clock, self_)),
         memory_(self_, options_.memory_quota_bytes, random),
         links_(loop, PeerInfo{self_, 0, "", AdvertisedMemory(options_)}, this,
-               LinkOptionsOf(options_)) {
-    for (size_t i = 0; i < options_.record_writers; ++i) {
-      writers_.emplace_back([this] { WriteRecords(); });
-    }
-  }
+               LinkOptionsOf(options_)),
+        writer_(options_.record_writers, store,
+                {[this](const RunId& id) { return VersionOf(id); },
+                 [this](const RunId& id, const absl::StatusOr<uint64_t>& written) {
+                   Written(id, written);
+                 }}) {}
 
-  ~Impl() override { StopWriters(); }
+  // First of all the writer, whose threads use the rest.
+  ~Impl() override { writer_.Stop(); }
 
   absl::Status ServeMemory() {
     if (options_.memory_endpoint.empty()) return absl::OkStatus();
@@ -242,7 +242,7 @@ class Driver::Impl final : public LinkObserver {
   LinkTable::Stats link_stats() const { return links_.stats(); }
 
   void Shutdown(Duration grace) {
-    StopWriters();
+    writer_.Stop();
     {
       const absl::MutexLock lock(&mutex_);
       for (auto& [id, run] : runs_) {
@@ -326,10 +326,6 @@ class Driver::Impl final : public LinkObserver {
     bool finished = false;
     absl::Status lost;
   };
-  struct PendingWrite {
-    RunId run;
-    RunRecord record;
-  };
 
   std::vector<RunId> RunsThatNeed(const std::string& cluster) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
@@ -373,7 +369,7 @@ class Driver::Impl final : public LinkObserver {
           if (hops_ != nullptr) hops_->Sent(send->message);
           links_.Send(send->to, send->message);
         } else if (auto* const write = std::get_if<WriteRecord>(&action)) {
-          writes_.push_back({id, std::move(write->record)});
+          writer_.Add(id, std::move(write->record));
         } else if (const auto* const pull = std::get_if<PullValue>(&action)) {
           Pull(id, run, *pull, &next);
         } else {
@@ -480,48 +476,24 @@ class Driver::Impl final : public LinkObserver {
     }
   }
 
-  // Each writer's thread.
-  void WriteRecords() {
-    while (true) {
-      PendingWrite write;
-      uint64_t version = 0;
-      {
-        const absl::MutexLock lock(&mutex_);
-        mutex_.Await(absl::Condition(
-            +[](Impl* self) ABSL_NO_THREAD_SAFETY_ANALYSIS {
-              return self->stopping_ || !self->writes_.empty();
-            },
-            this));
-        if (stopping_) return;
-        write = std::move(writes_.front());
-        writes_.pop_front();
-        const auto found = runs_.find(write.run);
-        if (found == runs_.end()) continue;
-        version = found->second.version;
-      }
-      const absl::StatusOr<uint64_t> written = store_->Write(write.record, version);
-      WithRun(write.run, [&written](Run& run, Time now, DriverActions* actions) {
-        if (written.ok()) run.version = *written;
-        // The core stops driving what it cannot record.
-        if (!written.ok()) run.lost = written.status();
-        run.core->Written(now, written.status(), actions);
-      });
-    }
+  // What the writer of records asks and tells.
+  std::optional<uint64_t> VersionOf(const RunId& id) const {
+    const absl::MutexLock lock(&mutex_);
+    const auto found = runs_.find(id);
+    if (found == runs_.end()) return std::nullopt;
+    return found->second.version;
   }
-
-  void StopWriters() {
-    {
-      const absl::MutexLock lock(&mutex_);
-      stopping_ = true;
-    }
-    for (std::thread& writer : writers_) {
-      if (writer.joinable()) writer.join();
-    }
+  void Written(const RunId& id, const absl::StatusOr<uint64_t>& written) {
+    WithRun(id, [&written](Run& run, Time now, DriverActions* actions) {
+      if (written.ok()) run.version = *written;
+      // The core stops driving what it cannot record.
+      if (!written.ok()) run.lost = written.status();
+      run.core->Written(now, written.status(), actions);
+    });
   }
 
   EventLoop* const loop_;
   const Options options_;
-  RecordStore* const store_;
   const Clock* const clock_;
   Random* const random_;
   const Incarnation self_;
@@ -531,13 +503,11 @@ class Driver::Impl final : public LinkObserver {
   std::map<std::string, ClusterView> clusters_ ABSL_GUARDED_BY(mutex_);
   std::map<Address, PeerInfo> peers_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<RunId, Run> runs_ ABSL_GUARDED_BY(mutex_);
-  std::deque<PendingWrite> writes_ ABSL_GUARDED_BY(mutex_);
-  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
 
   MemoryStore memory_;
   std::unique_ptr<MemoryServer> memory_server_;
   LinkTable links_;
-  std::vector<std::thread> writers_;
+  RecordWriter writer_;
   // Last, so that its threads, which use all of the above, end first.
   MemoryClient memory_client_;
 };
