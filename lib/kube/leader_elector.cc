@@ -76,14 +76,16 @@ bool LeaderElector::Acquire(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
     Attempt last;
     last.began = clock_->Now();
+    {
+      absl::MutexLock lock(&mutex_);
+      read_ = observed_ ? observed_->raw : "";
+    }
     const bool won = TryAcquireOrRenew(stop, Time::max());
     ReportTransition();
     if (won) return true;
     last.retry = clock_->Now() + Jitter(options_.retry_period, kElectionJitter, random_);
-    {
-      absl::MutexLock lock(&mutex_);
-      if (observed_) last.raw = observed_->raw;
-    }
+    // Not what is known by now: the Lease may have been given back since.
+    last.raw = read_;
     while (!stop.stop_requested()) {
       const Time next = NextTry(last);
       if (clock_->Now() >= next || !alarm_->WaitUntil(next)) break;
@@ -176,6 +178,7 @@ bool LeaderElector::TryAcquireOrRenew(const std::stop_token& stop, Time deadline
     record.lease_transitions = 0;
     return TryWrite(MakeContext(stop, deadline), record, true);
   }
+  read_ = lease->raw;
   const LeaderElectionRecord& there = lease->record;
   const bool mine = there.holder_identity == lock_.identity();
   if (leading) {

@@ -77,7 +77,7 @@ class LeaderElector {
   struct Attempt {
     Time began;
     Time retry;       // when to try again if nothing else is known
-    std::string raw;  // the record seen then
+    std::string raw;  // the record that it went by
   };
 
   // Until this process leads; false when stopped.
@@ -116,6 +116,7 @@ class LeaderElector {
   LeaseLock lock_;
   LeaseWatch* watch_ = nullptr;
   std::string reported_leader_;
+  std::string read_;         // the record that the last attempt went by
   std::string taken_by_;     // not empty: another's name is in the Lease that was ours
   absl::Status last_error_;  // of a renewal
 

@@ -126,13 +126,11 @@ Json AdaptorContainer(const DeviceClusterSpec& spec, const ReleaseDefaults& defa
     env.push_back({{"name", kube::StringMember(variable, "name")},
                    {"value", Literal(kube::StringMember(variable, "value"))}});
   }
-  Json container = {{"name", kAdaptorContainer},
-                    {"image", AdaptorImage(spec, defaults)},
-                    {"command", std::move(command)},
-                    {"env", std::move(env)},
-                    {"securityContext", Restricted()},
-                    {"terminationMessagePolicy", "FallbackToLogsOnError"},
-                    {"volumeMounts", AdaptorMounts(spec)}};
+  Json container = {
+      {"name", kAdaptorContainer},          {"image", AdaptorImage(spec, defaults)},
+      {"command", std::move(command)},      {"env", std::move(env)},
+      {"securityContext", Restricted()},    {"terminationMessagePolicy", "FallbackToLogsOnError"},
+      {"volumeMounts", AdaptorMounts(spec)}};
   const Json& resources = kube::Member(spec.pod_template, "resources");
   container["resources"] =
       resources.is_object() ? resources : Json{{"requests", {{"cpu", "50m"}, {"memory", "64Mi"}}}};

@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <string>
 #include <thread>
+#include <utility>
 
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
@@ -398,6 +400,27 @@ TEST_F(LeaderElectorTest, GivesTheLeaseBackAfterTheWorkHasStopped) {
   // No time passes: the standby sees that it is free.
   EXPECT_THAT(b->Await(1), ElementsAre("started 1"));
   EXPECT_EQ(Record().holder_identity, "b");
+}
+
+TEST_F(LeaderElectorTest, WhatIsGivenBackRightAfterAnAttemptIsTakenWithoutAnyWait) {
+  // promise: K-81
+  PutLease("a", 15, FormatMicroTime(time_.WallNow()), 0);
+  LeaderElector* elector = nullptr;
+  // Between the attempt that found it held and the wait for its end.
+  const auto give_back = [&](const std::string&) {
+    PutLease("", 1, FormatMicroTime(time_.WallNow()), 0);
+    const absl::Time until = absl::Now() + absl::FromChrono(seconds(20));
+    while (!elector->GetLeader().empty() && absl::Now() < until) std::this_thread::yield();
+  };
+  bool given_back = false;
+  const auto b = Make("b", [&](LeaderElectionOptions* options) {
+    options->callbacks.on_new_leader = [&](const std::string& leader) {
+      if (!std::exchange(given_back, true)) give_back(leader);
+    };
+  });
+  elector = b->elector.get();
+  b->Start();
+  EXPECT_THAT(b->Await(1), ElementsAre("started 1"));
 }
 
 TEST_F(LeaderElectorTest, AReleasedLeaseIsFreeForASecondAtMost) {
