@@ -19,6 +19,7 @@ VOLUMES = STATE / "volumes"
 
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "fractos"
 PROGRAMS = CACHE / "bin"
+PATH = CACHE / "path"
 IMAGES = CACHE / "images"
 
 CONTROL = "control"

@@ -1,8 +1,9 @@
 """The programs that the cluster is made of, and the tools that look at charts and manifests.
 
-All are built from Go modules: once, into PROGRAMS/NAME-VERSION, shared by all checkouts. A program
-appears there by a rename, whole or not at all. Two whose modules have replacements cannot be
-installed by name and version alone: each has a module of its own under binaries/.
+All are built from Go modules: once, into PROGRAMS/NAME-VERSION, shared by all checkouts; into
+NAME-VERSION-VARIANT where more than the version decides what is built. A program appears there by a
+rename, whole or not at all. Two whose modules have replacements cannot be installed by name and
+version alone: each has a module of its own under binaries/.
 """
 import dataclasses
 import fcntl
@@ -17,6 +18,7 @@ import layout
 from errors import ClusterError
 
 KUBERNETES = "1.34.10"
+HELM = "3.21.4"
 OLDEST_GO = (1, 26)
 
 # Without these the API server calls itself v0.0.0, and charts that ask for a version are refused.
@@ -32,6 +34,13 @@ VERSION_FLAGS = " ".join(
         "buildDate": "1970-01-01T00:00:00Z",
     }.items())
 
+# Without these helm takes Kubernetes to be 1.20 where it asks no cluster, as in `helm template`.
+HELM_FLAGS = " ".join(
+    [f"-X helm.sh/helm/v3/internal/version.version=v{HELM}"] +
+    [f"-X helm.sh/helm/v3/pkg/{package}.k8sVersion{part}={value}"
+     for package in ("chartutil", "lint/rules")
+     for part, value in zip(("Major", "Minor"), KUBERNETES.split("."))])
+
 
 @dataclasses.dataclass(frozen=True)
 class Program:
@@ -40,10 +49,11 @@ class Program:
     package: str
     module: str = ""  # the folder under binaries/ that says what to build it from; "": @version
     flags: str = ""
+    variant: str = ""  # to be changed with the flags, so that nobody uses what older ones built
 
     @property
     def path(self):
-        return layout.PROGRAMS / f"{self.name}-{self.version}"
+        return layout.PROGRAMS / "-".join(filter(None, [self.name, self.version, self.variant]))
 
 
 def _kubernetes(name):
@@ -55,8 +65,8 @@ CLUSTER = [
                        "kube-proxy", "kubectl"]),
     Program("etcd", "3.6.14", "go.etcd.io/etcd/server/v3", "etcd"),
     Program("coredns", "1.14.7", "github.com/coredns/coredns"),
-    Program("helm", "3.21.4", "helm.sh/helm/v3/cmd/helm",
-            flags="-X helm.sh/helm/v3/internal/version.version=v3.21.4"),
+    Program("helm", HELM, "helm.sh/helm/v3/cmd/helm", flags=HELM_FLAGS,
+            variant=f"kubernetes-{KUBERNETES}"),
 ]
 TOOLS = [
     Program("kubeconform", "0.7.0", "github.com/yannh/kubeconform/cmd/kubeconform"),
@@ -82,6 +92,17 @@ def path(name):
         target = "cluster-binaries" if program in CLUSTER else "kube-tools"
         raise ClusterError(f"{name} {program.version} is not built yet: make {target}")
     return program.path
+
+
+def folder():
+    """A folder for PATH in which kubectl and helm have these names."""
+    layout.PATH.mkdir(parents=True, exist_ok=True)
+    for name in ("kubectl", "helm"):
+        with tempfile.TemporaryDirectory(dir=layout.PATH, prefix=".linking-") as scratch:
+            link = os.path.join(scratch, name)
+            os.symlink(path(name), link)
+            os.replace(link, layout.PATH / name)
+    return layout.PATH
 
 
 def build(programs):

@@ -80,6 +80,15 @@ versions() {
       grep -Fx "v$kubernetes v$kubernetes v$kubernetes"
 }
 
+plain_names() {
+  local folder
+  folder=$(./cluster path) && PATH="$folder:$PATH" bash -c 'kubectl get nodes && helm list -A' &&
+    ! PATH="$folder" helm template ../../helm/fractos 2>&1 >/dev/null | grep .
+}
+
+# That whoever reads it has gone is no error to be told of.
+read_by_nobody() { ./cluster status 2>"$work/cut" | true; [ ! -s "$work/cut" ] || { cat "$work/cut"; return 1; }; }
+
 pod_per_node() {
   ./cluster load toolbox && k apply -f smoke/web.yaml &&
     k rollout status statefulset/web --timeout=60s &&
@@ -203,6 +212,8 @@ if [ $failed -eq 0 ]; then
   try "up on a running cluster says so" up_again
   try "up with another count is refused" other_count
   try "server and nodes are $kubernetes" versions
+  try "kubectl and helm by their own names, and helm knows the version without a cluster" plain_names
+  try "what status says may be cut short" read_by_nobody
   try "a pod runs on each node, from an image that was loaded" pod_per_node
   try "pods find each other across nodes, by the headless service's names" by_name
   try "a name outside does not exist" no_such_name
