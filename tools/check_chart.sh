@@ -57,7 +57,8 @@ render() {
   local helm; helm=$(tool helm) || return
   local flags=() values
   for values in "$@"; do flags+=(-f "$chart/ci/$values-values.yaml"); done
-  "$helm" template fractos "$chart" --namespace fractos-system --kube-version "$kubernetes" "${flags[@]}"
+  "$helm" template fractos "$chart" --namespace fractos-system --kube-version "$kubernetes" \
+    --api-versions monitoring.coreos.com/v1 "${flags[@]}"
 }
 
 check_crds() { tools/sync_crds.sh --check; }

@@ -118,6 +118,12 @@ imagePullSecrets:
 {{- if and .Values.metrics.serviceMonitor.enabled (not .Values.metrics.service.enabled) -}}
 {{- fail "metrics.serviceMonitor.enabled needs metrics.service.enabled; without a Service use metrics.podMonitor" -}}
 {{- end -}}
+{{- /* Else Helm says "no matches for kind", and not which value asked for it. */ -}}
+{{- range $value, $wanted := dict "metrics.serviceMonitor.enabled" .Values.metrics.serviceMonitor.enabled "metrics.podMonitor.enabled" .Values.metrics.podMonitor.enabled "prometheusRule.enabled" .Values.prometheusRule.enabled -}}
+{{- if and $wanted (not ($.Capabilities.APIVersions.Has "monitoring.coreos.com/v1")) -}}
+{{- fail (printf "%s takes the Prometheus operator's CRDs, and this cluster has none: install them first, or unset it (helm template, which asks no cluster, takes --api-versions monitoring.coreos.com/v1)" $value) -}}
+{{- end -}}
+{{- end -}}
 {{- if has "" .Values.watchNamespaces -}}
 {{- fail "watchNamespaces holds an empty name: leave the list empty to watch all namespaces" -}}
 {{- end -}}
