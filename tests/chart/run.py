@@ -264,6 +264,17 @@ def test_takes_over_its_own_crds_again(cluster):
     cluster.must("get", "devicecluster", "storage", "--namespace=team-a")
 
 
+def test_takes_over_the_crds_of_another_namespace_only_when_told(cluster):
+    went_well, said = cluster.helm("uninstall", "fractos", "--no-hooks")
+    expect(went_well, said)
+    flags = ["install", "fractos", str(CHART), "--no-hooks", "--namespace=team-b"]
+    went_well, said = cluster.helm(*flags)
+    expect(not went_well and "invalid ownership metadata" in said, said)
+    went_well, said = cluster.helm(*flags, "--take-ownership")
+    expect(went_well, said)
+    cluster.must("get", "devicecluster", "storage", "--namespace=team-a")
+
+
 def test_installs_without_rights_on_the_cluster(cluster):
     cluster.must("create", "namespace", "team-home")
     for namespace in ("team-home", "team-a", "team-b"):
