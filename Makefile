@@ -167,8 +167,8 @@ images: build ## build the container images, or ONLY=some, into build/images, wi
 	@images/build.sh $(ONLY)
 
 .PHONY: push
-push: ## push the images that are built, and the chart, to REGISTRY
-	@REGISTRY=$(REGISTRY) images/push.sh
+push: ## push the chart and the images that are built to REGISTRY
+	@REGISTRY="$(REGISTRY)" images/push.sh
 
 .PHONY: clean
 clean: ## remove everything that was built

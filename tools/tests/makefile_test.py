@@ -24,6 +24,12 @@ class MakefileTest(unittest.TestCase):
             for found in NAMED.finditer(path.read_text()):
                 self.assertIn(found[1] or found[2], TARGETS, path)
 
+    def test_a_push_without_a_registry_asks_for_one(self):
+        said = subprocess.run(["make", "-s", "-C", ROOT, "push", "REGISTRY="], capture_output=True,
+                              text=True, check=False)
+        self.assertIn("which registry? As in: make push REGISTRY=", said.stderr)
+        self.assertNotEqual(said.returncode, 0)
+
 
 if __name__ == "__main__":
     unittest.main()
