@@ -114,12 +114,14 @@ class TcpMemoryClient::Impl : public std::enable_shared_from_this<Impl> {
           channel_(std::move(channel)),
           fresh_(fresh) {}
 
-    // OK once OnDone is sure to come.
-    absl::Status Start() {
+    // However it goes, OnDone says it: it comes on a thread of gRPC's, where whoever waits may take
+    // the locks that the caller holds.
+    void Start() {
       file_ = UniqueFd(::memfd_create("fractos", MFD_CLOEXEC | MFD_ALLOW_SEALING));
       if (!file_.valid()) {
-        return absl::ResourceExhaustedError(
+        broken_ = absl::ResourceExhaustedError(
             absl::StrCat("no file for a value that is to be pulled: ", ::strerror(errno)));
+        context_.TryCancel();  // before it begins: the owner does not hear of it
       }
       const auto limit = request_.timeout +
                          std::chrono::seconds(request_.value.size / kSlowestMemoryBytesPerSecond);
@@ -132,7 +134,6 @@ class TcpMemoryClient::Impl : public std::enable_shared_from_this<Impl> {
       StartWriteLast(&asked_, {});
       StartRead(&chunk_);
       StartCall();
-      return absl::OkStatus();
     }
     void Cancel() {
       cancelled_ = true;
@@ -140,7 +141,7 @@ class TcpMemoryClient::Impl : public std::enable_shared_from_this<Impl> {
     }
 
     void OnReadDone(bool ok) override {
-      if (!ok) return;
+      if (!ok || !broken_.ok()) return;
       broken_ = Take();
       chunk_.Clear();
       if (broken_.ok()) {
@@ -218,10 +219,7 @@ class TcpMemoryClient::Impl : public std::enable_shared_from_this<Impl> {
 
   // Starts what there is room for.
   void StartSome() {
-    while (std::shared_ptr<Transfer> transfer = TakeNext()) {
-      const absl::Status started = transfer->Start();
-      if (!started.ok()) Tell(*transfer, started);
-    }
+    while (std::shared_ptr<Transfer> transfer = TakeNext()) transfer->Start();
   }
 
   std::shared_ptr<Transfer> TakeNext() {

@@ -59,11 +59,12 @@ class TcpMemoryClient {
   // Cancels all, and waits until everybody was told.
   ~TcpMemoryClient();
 
-  // Fetches the bytes of `value` from `endpoint` and calls `done` once, on a thread of gRPC's: with
-  // the sealed descriptor; NotFound when the owner does not have the object, Unavailable when it
-  // cannot be reached or died in the middle, DeadlineExceeded when it took more than `timeout` and
-  // what its size takes at kSlowestMemoryBytesPerSecond, DataLoss when size or digest are not the
-  // value's, ResourceExhausted when there is no descriptor or memory for it here, Cancelled.
+  // Fetches the bytes of `value` from `endpoint` and calls `done` once, on a thread of gRPC's,
+  // unless Cancel or the destructor finds the pull still waiting: then within those. It is called
+  // with the sealed descriptor; NotFound when the owner does not have the object, Unavailable when
+  // it cannot be reached or died in the middle, DeadlineExceeded when it took more than `timeout`
+  // and what its size takes at kSlowestMemoryBytesPerSecond, DataLoss when size or digest are not
+  // the value's, ResourceExhausted when there is no descriptor or memory for it here, Cancelled.
   // Returns what Cancel takes, never 0.
   uint64_t Pull(const Value& value, const std::string& endpoint, Duration timeout, Done done);
   // Nobody needs it any more: ends soon, with Cancelled unless it had ended already.

@@ -1,6 +1,5 @@
 #include "lib/memory/tcp_transfer.h"
 
-#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/generic/async_generic_service.h>
@@ -10,12 +9,12 @@
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <atomic>
 #include <functional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -26,6 +25,7 @@
 #include "lib/base/random.h"
 #include "lib/memory/sealed_file.h"
 #include "lib/memory/transfer.h"
+#include "tests/unit/lib/runtime/no_descriptors.h"
 
 namespace fractos {
 namespace {
@@ -336,17 +336,37 @@ TEST_F(TcpTransferTest, WithoutADescriptorLeftThePullFailsAndTheNextOneDoesNot) 
   Serve();
   const Value value = Committed("bytes");
   ASSERT_TRUE(Pull(value).ok());  // the connection is open
-  rlimit before{};
-  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
-  UniqueFd lowest(fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0));
-  rlimit tight = before;
-  tight.rlim_cur = static_cast<rlim_t>(lowest.get());
-  lowest.Reset();
-  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &tight), 0);
-  const absl::Status status = Pull(value).status();
-  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+  absl::Status status;
+  {
+    const NoDescriptors none;
+    status = Pull(value).status();
+  }
   EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
   EXPECT_TRUE(Pull(value).ok());
+}
+
+// The driver pulls under the lock that it takes to be told.
+// promise: M-27
+TEST_F(TcpTransferTest, APullThatCannotBeginIsToldOnAnotherThread) {
+  Serve();
+  const Value value = Committed("bytes");
+  for (const bool connected : {false, true}) {
+    if (connected) {
+      ASSERT_TRUE(Pull(value).ok());
+    }
+    std::thread::id told_on;
+    absl::Notification told;
+    {
+      const NoDescriptors none;
+      client_.Pull(value, endpoint_, seconds(20), [&](const absl::StatusOr<UniqueFd>& file) {
+        EXPECT_TRUE(absl::IsResourceExhausted(file.status())) << file.status();
+        told_on = std::this_thread::get_id();
+        told.Notify();
+      });
+      ASSERT_TRUE(told.WaitForNotificationWithTimeout(absl::Seconds(20)));
+    }
+    EXPECT_NE(told_on, std::this_thread::get_id());
+  }
 }
 
 // promise: M-20
