@@ -145,7 +145,10 @@ class Driver::Impl final : public LinkObserver {
   absl::Status Start(Plan plan, RunRecord record, uint64_t version,
                      std::function<void()> on_change) {
     const RunId id = record.run;
+    const std::function<void()> changed = on_change;
     {
+      const LinkTable::Batch batch(&links_);
+      // One critical section: nobody may step a core that has not started.
       const absl::MutexLock lock(&mutex_);
       if (runs_.contains(id)) {
         return absl::AlreadyExistsError(absl::StrCat("run ", id.ToHex(), " is driven here"));
@@ -173,17 +176,18 @@ class Driver::Impl final : public LinkObserver {
       if (options_.spans != nullptr) run.asked_by = plan.traceparent;
       run.core = std::make_unique<RunCore>(std::move(core), std::move(plan), std::move(record),
                                            std::move(views));
-      runs_.emplace(id, std::move(run));
-    }
-    WithRun(id, [this](Run& run, Time now, DriverActions* actions)
-                    ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-                      run.core->Start(now, actions);
-                      for (const auto& [address, peer] : peers_) {
-                        if (run.needs.contains(address.cluster)) {
-                          run.core->LinkUp(now, peer.self, peer.epoch, actions);
-                        }
+      StepRun(id, runs_.emplace(id, std::move(run)).first->second,
+              [this](Run& started, Time now, DriverActions* actions)
+                  ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+                    started.core->Start(now, actions);
+                    for (const auto& [address, peer] : peers_) {
+                      if (started.needs.contains(address.cluster)) {
+                        started.core->LinkUp(now, peer.self, peer.epoch, actions);
                       }
-                    });
+                    }
+                  });
+    }
+    if (changed != nullptr) changed();
     return absl::OkStatus();
   }
 
@@ -348,16 +352,19 @@ class Driver::Impl final : public LinkObserver {
       if (found == runs_.end()) return false;
       Run& run = found->second;
       // A core that has lost its run must do nothing more; whoever drives it now does.
-      if (run.lost.ok()) {
-        DriverActions actions;
-        step(run, clock_->Now(), &actions);
-        CarryOut(id, run, std::move(actions));
-        SetTimer(id, run);
-      }
+      if (run.lost.ok()) StepRun(id, run, std::move(step));
       on_change = run.on_change;
     }
     if (on_change != nullptr) on_change();
     return true;
+  }
+
+  template <typename F>
+  void StepRun(const RunId& id, Run& run, F step) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    DriverActions actions;
+    step(run, clock_->Now(), &actions);
+    CarryOut(id, run, std::move(actions));
+    SetTimer(id, run);
   }
 
   void CarryOut(const RunId& id, Run& run, DriverActions actions)

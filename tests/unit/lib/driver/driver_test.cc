@@ -29,8 +29,8 @@ namespace {
 // A daemon that only listens, and says what the test tells it to.
 class Peer : public LinkObserver {
  public:
-  Peer(EventLoop* loop, const std::string& endpoint)
-      : links_(loop, {Replica("default/a"), 0, "", ""}, this, {}) {
+  Peer(EventLoop* loop, const std::string& endpoint, uint32_t replica = 0, uint64_t epoch = 0)
+      : links_(loop, {Replica("default/a", replica), epoch, "", ""}, this, {}) {
     const absl::Status status = links_.Listen(endpoint);
     EXPECT_TRUE(status.ok()) << status;
   }
@@ -62,17 +62,25 @@ class Peer : public LinkObserver {
   }
   // Whether it is told that `run` is over, whatever it is told before.
   bool WaitForEnd(const RunId& run) {
-    absl::MutexLock lock(&mutex_);
-    const auto told = [this, &run]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-      return absl::c_any_of(messages_, [&run](const Message& message) {
-        const End* const end = std::get_if<End>(&message);
-        return end != nullptr && end->run == run;
-      });
-    };
-    return mutex_.AwaitWithTimeout(absl::Condition(&told), absl::Seconds(10));
+    return WaitFor<End>([&run](const End& end) { return end.run == run; });
+  }
+  bool WaitForHandOver(const StepPath& step) {
+    return WaitFor<HandOver>([&step](const HandOver& it) { return it.step().path == step; });
   }
 
  private:
+  template <typename M, typename F>
+  bool WaitFor(F matches) {
+    absl::MutexLock lock(&mutex_);
+    const auto there = [this, &matches]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      return absl::c_any_of(messages_, [&matches](const Message& message) {
+        const M* const one = std::get_if<M>(&message);
+        return one != nullptr && matches(*one);
+      });
+    };
+    return mutex_.AwaitWithTimeout(absl::Condition(&there), absl::Seconds(10));
+  }
+
   LinkTable links_;
   absl::Mutex mutex_;
   Address driver_ ABSL_GUARDED_BY(mutex_);
@@ -102,6 +110,14 @@ class DriverTest : public ::testing::Test {
     driver_ = Driver::Create(&loop_, options_, &store_, &clock_, &random_).value();
     thread_ = std::thread([this] { loop_.Run(); });
     driver_->Learn({{"default/a", {endpoint_}, 0, 0}});
+  }
+
+  static Plan OneStep() {
+    Plan plan;
+    plan.steps = {NewStep("one")};
+    plan.clusters = {"default/a"};
+    plan.deadline = std::chrono::seconds(60);
+    return plan;
   }
 
   std::string folder_ = "/tmp/fractos-driver-XXXXXX";
@@ -147,17 +163,36 @@ TEST_F(DriverTest, ADaemonThatSpeaksOfARunStillToBeTakenOverIsNotTold) {
 // promise: O-36
 TEST_F(DriverTest, TheDaemonsOfAnAbandonedRunAreToldToForgetIt) {
   Start();
-  Plan plan;
-  plan.steps = {NewStep("one")};
-  plan.clusters = {"default/a"};
-  plan.deadline = std::chrono::seconds(60);
   RunRecord record;
   record.run = NamedId<RunId>("deleted");
   peer_->Tell(Accepted{{record.run, "one", ResultId()}, 1});  // once the Link is there
-  ASSERT_TRUE(driver_->Start(plan, record, 0, nullptr).ok());
+  ASSERT_TRUE(driver_->Start(OneStep(), record, 0, nullptr).ok());
   driver_->Abandon(record.run);
   EXPECT_TRUE(peer_->WaitForEnd(record.run));
   EXPECT_TRUE(absl::IsNotFound(driver_->Snapshot(record.run).status()));
+}
+
+// Who sees a run sees it started: an event in between would be a step of nothing.
+// promise: R-22
+TEST_F(DriverTest, NobodySeesARunThatHasNotStarted) {
+  Start();
+  std::vector<RunId> runs;
+  for (int i = 0; i < 2000; ++i) runs.push_back(NamedId<RunId>("run " + std::to_string(i)));
+  int early = 0;
+  std::thread watcher([this, &runs, &early] {
+    for (const RunId& run : runs) {
+      absl::StatusOr<RunSnapshot> seen = driver_->Snapshot(run);
+      while (!seen.ok()) seen = driver_->Snapshot(run);
+      if (seen->record.redrive == 0) ++early;
+    }
+  });
+  for (const RunId& run : runs) {
+    RunRecord record;
+    record.run = run;
+    EXPECT_TRUE(driver_->Start(OneStep(), record, 0, nullptr).ok());
+  }
+  watcher.join();
+  EXPECT_EQ(early, 0);
 }
 
 TEST_F(DriverTest, LetsGoOfReplicasThatThereAreNoLonger) {
