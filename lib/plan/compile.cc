@@ -31,8 +31,9 @@ class Compiler {
     plan.mode = graph_.mode;
     plan.deadline = graph_.deadline;
     for (const TaskGraphStep& step : graph_.steps) plan.steps.push_back(CompileStep(step, false));
-    // Main steps are recorded before onFailure starts, so from here on they count as settled: an
-    // effect waits only for steps of its own list, and is deterministic as far as those are.
+    // Of the main steps onFailure takes nothing that is not in the record by the time it starts:
+    // what had not ended by then is Skipped. So from here on they count as settled: an effect waits
+    // only for steps of its own list, and is deterministic as far as those are.
     compiled_.clear();
     for (const TaskGraphStep& step : graph_.on_failure) {
       plan.on_failure.push_back(CompileStep(step, true));

@@ -37,7 +37,8 @@ inline constexpr char kWhenInvalid[] = "WhenInvalid";
 inline constexpr char kWhenNotMet[] = "WhenNotMet";
 inline constexpr char kInputFailed[] = "InputFailed";
 inline constexpr char kInputSkipped[] = "InputSkipped";
-// Only displays say it: the steps that it grew into did not all end.
+// It had not ended when the run failed, and a step of onFailure takes its result. Displays say it
+// too, where the steps that one grew into did not all end.
 inline constexpr char kNotFinished[] = "NotFinished";
 
 inline constexpr const char* kAll[] = {

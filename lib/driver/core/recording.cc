@@ -134,7 +134,7 @@ void RunCore::Impl::Add(Event& event, const ResultPtr& result) {
   });
   WriteBy(event.now + kWriteInterval);
   Heard(event);
-  if (result->state == ResultState::kRefined && !BuildGraph(event)) return;
+  if (result->state == ResultState::kRefined && !BuildGraph(event, result->path)) return;
   if (result->state == ResultState::kFailed && record_.failed_step.empty()) {
     record_.failed_step = result->path;
     record_.failure = result->failure;
@@ -288,7 +288,7 @@ void RunCore::Impl::Pulled(Event& event, const StepPath& path, absl::StatusOr<Va
   }
   if (recorded != record_.steps.end()) {
     recorded->second = with_bytes(recorded->second);
-    if (recorded->second->state == ResultState::kRefined && !BuildGraph(event)) return;
+    if (recorded->second->state == ResultState::kRefined && !BuildGraph(event, path)) return;
   }
   RecordPending(event);
   if (recovery_ == Recovery::kProbing) CheckAnswers(event, /*time_is_up=*/false);

@@ -88,8 +88,11 @@ void RunCore::Impl::CheckAnswers(Event& event, bool time_is_up) {
   const std::set<StepPath> lost = LostResults();
   for (const auto& [path, result] : record_.steps) {
     if (result->state != ResultState::kRefined || result->value.IsInline()) continue;
-    // What grew from a refinement whose own bytes are still missing is judged after it.
+    // What grew from a refinement whose own bytes are still missing is judged after it. A main
+    // step's that nobody can read is asked for again the next time: an error continuation cannot
+    // have it made anew.
     if (lost.contains(path) || graph_.Find(path) == nullptr) continue;
+    if (unreadable_.contains(result->value.object)) continue;
     pulling = true;
     if (pulling_.insert(path).second) event.Emit(PullValue{path, result->value});
   }

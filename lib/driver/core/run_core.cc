@@ -15,17 +15,6 @@ namespace {
 constexpr Duration kSilence = kHoldWindow + 2 * kHoldResend;
 constexpr Duration kAnswerTime = std::chrono::seconds(1);
 
-std::vector<StepPtr> FilledIn(const std::vector<StepPtr>& steps, const RunRecord& record) {
-  std::vector<StepPtr> filled;
-  for (const StepPtr& step : steps) {
-    auto copy = std::make_shared<Step>(*step);
-    copy->arguments = SubstituteFailure(step->arguments, record.failed_step, record.failure.reason,
-                                        record.failure.message);
-    filled.push_back(std::move(copy));
-  }
-  return filled;
-}
-
 }  // namespace
 
 RunCore::Impl::Impl(Options options, Plan plan, RunRecord record, std::vector<ClusterView> clusters)
@@ -46,6 +35,7 @@ void RunCore::Impl::Start(Event& event) {
       std::clamp<int64_t>(Micros(event.now) - record_.start_us, 0,
                           std::chrono::duration_cast<microseconds>(plan_.deadline).count());
   deadline_ = event.now + plan_.deadline - microseconds(elapsed);
+  for (const auto& [path, result] : record_.steps) durable_.insert(result->id);
   if (!BuildGraph(event)) return;
   if (record_.redrive == 0) {
     record_.redrive = 1;
@@ -53,7 +43,6 @@ void RunCore::Impl::Start(Event& event) {
     Write(event);
     return;
   }
-  for (const auto& [path, result] : record_.steps) durable_.insert(result->id);
   durable_redrive_ = record_.redrive;
   durable_phase_ = record_.phase;
   if (IsEnd(record_.phase)) {
@@ -230,52 +219,6 @@ void RunCore::Impl::Finish(Event& event, RunPhase phase) {
   ending_ = true;
   executing_.clear();
   Write(event);
-}
-
-void RunCore::Impl::Fail(Event& event, Failure failure) {
-  record_.failure = std::move(failure);
-  if (record_.phase == RunPhase::kRunning && !plan_.on_failure.empty()) {
-    StartErrorContinuation(event);
-  } else {
-    Finish(event, RunPhase::kFailed);
-  }
-}
-
-// Failing and the raised redrive epoch are one write, so that nothing of the main steps is believed
-// once the error continuation may have started.
-void RunCore::Impl::StartErrorContinuation(Event& event) {
-  record_.phase = RunPhase::kFailing;
-  ++record_.redrive;
-  recovery_ = Recovery::kNone;
-  recovery_due_ = Time::max();
-  resuming_ = false;  // what the last driver left is stopped, whatever it was
-  executing_.clear();
-  holds_.EraseIf(record_.run, [](const Hold&) { return true; });
-  if (!BuildGraph(event)) return;
-  Write(event);
-}
-
-bool RunCore::Impl::BuildGraph(Event& event) {
-  const bool failing = record_.phase == RunPhase::kFailing;
-  const std::vector<StepPtr> failure_steps =
-      failing ? FilledIn(plan_.on_failure, record_) : std::vector<StepPtr>();
-  absl::StatusOr<RunGraph> graph =
-      failing ? RunGraph::Grow(failure_steps, plan_.steps, plan_.signatures, record_.steps)
-              : RunGraph::Grow(plan_.steps, {}, plan_.signatures, record_.steps);
-  if (graph.ok()) {
-    graph_ = *std::move(graph);
-    return true;
-  }
-  Failure failure{absl::IsResourceExhausted(graph.status()) ? reason::kTooManySteps
-                                                            : reason::kInvalidRefinement,
-                  std::string(graph.status().message())};
-  if (failing) {
-    // The error continuation itself went wrong; what failed first stays the reason.
-    Finish(event, RunPhase::kFailed);
-  } else {
-    Fail(event, std::move(failure));
-  }
-  return false;
 }
 
 void RunCore::Impl::SendToAll(Event& event, const Message& message) {

@@ -1,5 +1,6 @@
 // The inside of RunCore, shared by the files that implement its parts:
 //   run_core.cc   events: links, time, writes, the end
+//   failing.cc    the graph as it grows, and what is done once a step has failed
 //   recording.cc  reports become the record
 //   driving.cc    hand-overs from the record
 //   recovery.cc   finding out what is still held, and driving the rest again
@@ -64,12 +65,16 @@ class RunCore::Impl {
   void WriteBy(Time due);
   RunRecord Storable() const;
   void Finish(Event& event, RunPhase phase);
-  void Fail(Event& event, Failure failure);
-  void StartErrorContinuation(Event& event);
-  bool BuildGraph(Event& event);  // false: the run failed
   void SendToAll(Event& event, const Message& message);
   Failure DeadlineFailure() const;
   int64_t Micros(Time time) const;
+
+  // failing.cc
+  void Fail(Event& event, Failure failure);
+  void StartErrorContinuation(Event& event);
+  // After `refined` was recorded as refined, if any. False: the run failed.
+  bool BuildGraph(Event& event, const StepPath& refined = {});
+  void SkipWhatIsNotDone(Event& event);
 
   // recording.cc
   void On(Event& event, const Incarnation& from, const Report& message);

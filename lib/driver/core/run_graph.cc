@@ -23,15 +23,23 @@ absl::StatusOr<RunGraph> RunGraph::Grow(const std::vector<StepPtr>& steps,
                                         const RecordedSteps& recorded) {
   RunGraph graph;
   graph.steps_ = steps;
-  const auto learn = [&graph](const StepPtr& step) {
-    graph.by_path_[step->path] = step;
-    graph.by_alias_[step->alias()].push_back(step);
-  };
-  for (const StepPtr& step : context) learn(step);
-  for (const StepPtr& step : steps) learn(step);
+  graph.context_ = context;
+  // First the context, whose results may be what a step to be done refined on.
+  for (std::vector<StepPtr>* const list : {&graph.context_, &graph.steps_}) {
+    if (absl::Status status = graph.GrowList(list, signatures, recorded); !status.ok()) {
+      return status;
+    }
+  }
+  return graph;
+}
+
+absl::Status RunGraph::GrowList(std::vector<StepPtr>* list,
+                                const std::vector<OperationSignature>& signatures,
+                                const RecordedSteps& recorded) {
+  for (const StepPtr& step : *list) Know(step);
   // A refined step may have refined in its turn, so the list grows while it is walked.
-  for (size_t i = 0; i < graph.steps_.size(); ++i) {
-    const StepPtr step = graph.steps_[i];
+  for (size_t i = 0; i < list->size(); ++i) {
+    const StepPtr step = (*list)[i];
     if (!IsGrown(step->path, recorded)) continue;
     const StepResult& result = *recorded.at(step->path);
     const absl::StatusOr<Refinement> refinement = DecodeRefinement(*result.value.inline_bytes);
@@ -39,7 +47,7 @@ absl::StatusOr<RunGraph> RunGraph::Grow(const std::vector<StepPtr>& steps,
     std::vector<BoundInput> own;
     bool complete = true;
     for (const InputEdge& edge : step->inputs) {
-      const ResultPtr input = graph.ResultAlong(*step, edge.from, recorded);
+      const ResultPtr input = ResultAlong(*step, edge.from, recorded);
       complete = complete && input != nullptr;
       if (input != nullptr) own.push_back({edge.input, input->value, edge.passed});
     }
@@ -49,18 +57,22 @@ absl::StatusOr<RunGraph> RunGraph::Grow(const std::vector<StepPtr>& steps,
     absl::StatusOr<std::vector<StepPtr>> refined =
         ExpandRefinement(*step, result.id, *refinement, own, signatures);
     if (!refined.ok()) return refined.status();
-    graph.steps_.insert(graph.steps_.begin() + static_cast<ptrdiff_t>(i) + 1, refined->begin(),
-                        refined->end());
+    list->insert(list->begin() + static_cast<ptrdiff_t>(i) + 1, refined->begin(), refined->end());
     for (const StepPtr& one : *refined) {
-      learn(one);
-      graph.parent_[one->path] = step->path;
+      Know(one);
+      parent_[one->path] = step->path;
     }
-    if (graph.steps_.size() + context.size() > kMaxSteps) {
+    if (steps_.size() + context_.size() > kMaxSteps) {
       return absl::ResourceExhaustedError(
           absl::StrCat("refinements make this a run of more than ", kMaxSteps, " steps"));
     }
   }
-  return graph;
+  return absl::OkStatus();
+}
+
+void RunGraph::Know(const StepPtr& step) {
+  by_path_[step->path] = step;
+  by_alias_[step->alias()].push_back(step);
 }
 
 StepPtr RunGraph::Find(const StepPath& path) const {
@@ -95,9 +107,23 @@ ResultPtr RunGraph::Terminal(const StepPath& alias, const RecordedSteps& recorde
   return nullptr;
 }
 
+StepPtr RunGraph::Owing(const StepPath& alias, const RecordedSteps& recorded) const {
+  const auto producers = by_alias_.find(alias);
+  if (producers == by_alias_.end()) return nullptr;
+  for (const StepPtr& producer : producers->second) {
+    if (!recorded.contains(producer->path) && !Contains(*producer)) return producer;
+  }
+  return nullptr;
+}
+
 std::vector<StepPtr> RunGraph::SuccessorsOf(const Step& step, bool refined) const {
+  return SuccessorsAmong(steps_, step, refined);
+}
+
+std::vector<StepPtr> RunGraph::SuccessorsAmong(const std::vector<StepPtr>& steps, const Step& step,
+                                               bool refined) const {
   std::vector<StepPtr> successors;
-  for (const StepPtr& other : fractos::SuccessorsOf(refined ? step.path : step.alias(), steps_)) {
+  for (const StepPtr& other : fractos::SuccessorsOf(refined ? step.path : step.alias(), steps)) {
     const auto parent = parent_.find(other->path);
     // The edges of a path that refined lead to its refined steps; those of what stands for it lead
     // on. Both bear the same name.
@@ -109,7 +135,7 @@ std::vector<StepPtr> RunGraph::SuccessorsOf(const Step& step, bool refined) cons
 }
 
 bool RunGraph::IsSink(const Step& step) const {
-  return SuccessorsOf(step, /*refined=*/false).empty();
+  return SuccessorsAmong(Contains(step) ? steps_ : context_, step, /*refined=*/false).empty();
 }
 
 std::vector<ResultPtr> RunGraph::Ancestors(const Step& step, const RecordedSteps& recorded) const {

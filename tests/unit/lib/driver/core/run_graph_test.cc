@@ -180,6 +180,40 @@ TEST_F(RunGraphTest, ContextIsKnownButNotToBeDone) {
   EXPECT_EQ(graph->ResultAlong(*mend, "base", recorded_), base_);
 }
 
+// promise: G-11, G-20
+TEST_F(RunGraphTest, ContextGrowsToo) {
+  const StepPtr mend = NewStep("mend", {"power"});
+  Record(base_);
+  Record(refined_);
+  const auto graph = RunGraph::Grow({mend}, steps_, signatures_, recorded_);
+  ASSERT_TRUE(graph.ok()) << graph.status();
+  EXPECT_THAT(Paths(graph->steps()), ElementsAre("mend"));
+  EXPECT_EQ(graph->Owing("power", recorded_)->path, last_);
+  const ResultPtr first = NewResult(kRun, *graph->Find(first_), {refined_}, InlineValue("49"));
+  const ResultPtr last = NewResult(kRun, *graph->Find(last_), {first}, InlineValue("343"));
+  Record(first);
+  Record(last);
+  EXPECT_EQ(graph->ResultAlong(*mend, "power", recorded_), last);
+  EXPECT_THAT(graph->Ancestors(*mend, recorded_), ElementsAre(base_, refined_, first, last));
+  EXPECT_EQ(graph->Owing("power", recorded_), nullptr);
+  EXPECT_EQ(graph->Owing("mend", recorded_), nullptr) << "that is to be done";
+  EXPECT_FALSE(graph->IsSink(*graph->Find("base")));
+  EXPECT_TRUE(graph->IsSink(*graph->Find("print")));
+}
+
+// promise: R-21
+TEST_F(RunGraphTest, WhileARefinementsBytesAreMissingNobodyIsKnownToOweItsResult) {
+  auto bare = std::make_shared<StepResult>(*refined_);
+  bare->value.inline_bytes = nullptr;
+  Record(base_);
+  Record(bare);
+  const auto graph = RunGraph::Grow({NewStep("mend", {"power"})}, steps_, signatures_, recorded_);
+  ASSERT_TRUE(graph.ok());
+  EXPECT_EQ(graph->Owing("power", recorded_), nullptr);
+  EXPECT_EQ(graph->Owing("print", recorded_)->path, "print");
+  EXPECT_EQ(graph->Owing("stranger", recorded_), nullptr);
+}
+
 // What adaptors and records say is hostile.
 TEST_F(RunGraphTest, RefusesARefinementThatIsNone) {
   Record(base_);
