@@ -51,7 +51,8 @@ bool RunCore::Impl::BuildGraph(Event& event, const StepPath& refined) {
       failing ? FilledIn(plan_.on_failure, record_) : std::vector<StepPtr>();
   absl::StatusOr<RunGraph> graph =
       failing ? RunGraph::Grow(failure_steps, plan_.steps, plan_.signatures, record_.steps)
-              : RunGraph::Grow(plan_.steps, {}, plan_.signatures, record_.steps);
+              : RunGraph::Grow(plan_.steps, {}, plan_.signatures, record_.steps,
+                               plan_.on_failure.size());
   if (graph.ok()) {
     graph_ = *std::move(graph);
     if (failing) SkipWhatIsNotDone(event);

@@ -20,13 +20,13 @@ bool IsGrown(const StepPath& path, const RecordedSteps& recorded) {
 absl::StatusOr<RunGraph> RunGraph::Grow(const std::vector<StepPtr>& steps,
                                         const std::vector<StepPtr>& context,
                                         const std::vector<OperationSignature>& signatures,
-                                        const RecordedSteps& recorded) {
+                                        const RecordedSteps& recorded, size_t later) {
   RunGraph graph;
   graph.steps_ = steps;
   graph.context_ = context;
   // First the context, whose results may be what a step to be done refined on.
   for (std::vector<StepPtr>* const list : {&graph.context_, &graph.steps_}) {
-    if (absl::Status status = graph.GrowList(list, signatures, recorded); !status.ok()) {
+    if (absl::Status status = graph.GrowList(list, signatures, recorded, later); !status.ok()) {
       return status;
     }
   }
@@ -35,7 +35,7 @@ absl::StatusOr<RunGraph> RunGraph::Grow(const std::vector<StepPtr>& steps,
 
 absl::Status RunGraph::GrowList(std::vector<StepPtr>* list,
                                 const std::vector<OperationSignature>& signatures,
-                                const RecordedSteps& recorded) {
+                                const RecordedSteps& recorded, size_t later) {
   for (const StepPtr& step : *list) Know(step);
   // A refined step may have refined in its turn, so the list grows while it is walked.
   for (size_t i = 0; i < list->size(); ++i) {
@@ -62,9 +62,10 @@ absl::Status RunGraph::GrowList(std::vector<StepPtr>* list,
       Know(one);
       parent_[one->path] = step->path;
     }
-    if (steps_.size() + context_.size() > kMaxSteps) {
-      return absl::ResourceExhaustedError(
-          absl::StrCat("refinements make this a run of more than ", kMaxSteps, " steps"));
+    if (steps_.size() + context_.size() + later > kMaxSteps) {
+      return absl::ResourceExhaustedError(absl::StrCat("refinements make this a run of more than ",
+                                                       kMaxSteps,
+                                                       " steps, those of onFailure included"));
     }
   }
   return absl::OkStatus();

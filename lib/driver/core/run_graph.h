@@ -21,12 +21,13 @@ class RunGraph {
 
   // `steps` and `context`, grown by those results of `recorded` that are refinements and carry
   // their bytes. `context` are steps that `steps` may name as predecessors but that are not to be
-  // done (the main steps, for an error continuation). ResourceExhausted beyond kMaxSteps steps
-  // together.
+  // done (the main steps, for an error continuation). ResourceExhausted when with `later`, those
+  // that the run may come to besides, they are more than kMaxSteps: so never more stand in the
+  // record.
   static absl::StatusOr<RunGraph> Grow(const std::vector<StepPtr>& steps,
                                        const std::vector<StepPtr>& context,
                                        const std::vector<OperationSignature>& signatures,
-                                       const RecordedSteps& recorded);
+                                       const RecordedSteps& recorded, size_t later = 0);
 
   const std::vector<StepPtr>& steps() const { return steps_; }
   // A step to be done or of the context; null if neither.
@@ -58,7 +59,7 @@ class RunGraph {
  private:
   absl::Status GrowList(std::vector<StepPtr>* list,
                         const std::vector<OperationSignature>& signatures,
-                        const RecordedSteps& recorded);
+                        const RecordedSteps& recorded, size_t later);
   void Know(const StepPtr& step);
   std::vector<StepPtr> SuccessorsAmong(const std::vector<StepPtr>& steps, const Step& step,
                                        bool refined) const;

@@ -176,6 +176,26 @@ TEST_F(TakingTest, ADriverThatTakesOverFetchesWhatAMainStepRefinedInto) {
   EXPECT_EQ(SentTo("note").result->id, grown.back()->id);
 }
 
+// The record has room for 256 steps, whatever becomes of the run.
+// promise: L-01
+TEST_F(TakingTest, StepsOfTheErrorContinuationCountFromTheBeginning) {
+  for (const size_t refined : {kMaxSteps - 3, kMaxSteps - 2}) {  // beside power, bad and note
+    LetPowerGrow(refined);
+    Run();
+    ReportFrom(kA, {Grown()[0]});
+    if (refined == kMaxSteps - 2) {
+      EXPECT_EQ(record().failure.reason, "TooManySteps");
+      continue;
+    }
+    std::vector<ResultPtr> grown = Grown();
+    ReportFrom(kA, grown);
+    ReportFrom(kB, {GivenFailure("bad", {})});
+    Written();
+    EndWithNote({grown.back()}, ResultState::kSucceeded);
+    EXPECT_EQ(record().steps.size(), kMaxSteps);
+  }
+}
+
 // promise: R-21, B-23
 TEST_F(TakingTest, ARefinementThatIsRefusedDoesNotStandInItsWay) {
   LetPowerGrow(kMaxSteps - 1);
