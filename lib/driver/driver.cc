@@ -108,6 +108,7 @@ class Driver::Impl final : public LinkObserver {
         ClusterView& known = clusters_[view.cluster];
         before = known.endpoints.size();
         known = view;
+        for (const RunId& id : RunsThatNeed(view.cluster)) runs_.at(id).core->Learn(view);
       }
       Disconnect(view.cluster, view.endpoints.size(), before);
       for (uint32_t replica = 0; replica < view.endpoints.size(); ++replica) {

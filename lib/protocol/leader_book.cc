@@ -10,8 +10,9 @@ bool LeaderBook::Learn(const ClusterView& view) {
   if (view.endpoints.empty()) return false;
   auto [entry, is_new] = views_.try_emplace(view.cluster, view);
   ClusterView& known = entry->second;
-  const bool moved = is_new || known.endpoints != view.endpoints;
-  known.endpoints = view.endpoints;
+  const bool outdated = view.endpoints.size() < known.endpoints.size() && view.epoch <= known.epoch;
+  const bool moved = is_new || (!outdated && known.endpoints != view.endpoints);
+  if (moved) known.endpoints = view.endpoints;
   if (is_new) known.epoch = 0;  // unless it is believed now
   if (view.epoch > known.epoch && view.epoch <= kMaxEpoch) {
     known.epoch = view.epoch;

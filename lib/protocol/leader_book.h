@@ -18,7 +18,9 @@ namespace fractos {
 // ever. Regular value; not thread-safe.
 class LeaderBook {
  public:
-  // Takes over what is new in `view`; whether its endpoints were.
+  // Takes over what is new in `view`; whether its endpoints were. Fewer endpoints are believed with
+  // a newer epoch only: views travel with runs, and one from before a cluster grew would have its
+  // new replicas, and a leader among them, forgotten. One that is gone is asked in vain, no more.
   bool Learn(const ClusterView& view);
 
   // A peer said that it leads under `epoch` (0: it does not). Whether this is news.

@@ -1,7 +1,10 @@
 #include "lib/driver/core/run_core.h"
 
 #include <algorithm>
+#include <memory>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "lib/base/limits.h"
@@ -101,6 +104,19 @@ void RunCore::Impl::LinkDown(Event& event, const Address& peer) {
     CheckAnswers(event, /*time_is_up=*/false);
   }
   Flush(event);
+}
+
+void RunCore::Impl::Learn(const ClusterView& view) {
+  if (!book_.Learn(view)) return;
+  // What is sent again says where everybody is by now: a replica that is new must not be told of a
+  // cluster without it.
+  holds_.ForEach(record_.run, [this](Hold& hold) {
+    auto continuation = std::make_shared<Continuation>(*hold.hand_over.continuation);
+    std::vector<std::string> names;
+    for (const ClusterView& one : continuation->clusters) names.push_back(one.cluster);
+    continuation->clusters = book_.Views(names);
+    hold.hand_over.continuation = std::move(continuation);
+  });
 }
 
 void RunCore::Impl::Cancel(Event& event) {
@@ -277,6 +293,7 @@ void RunCore::LinkDown(Time now, const Address& peer, DriverActions* actions) {
   Impl::Event event{now, actions};
   impl_->LinkDown(event, peer);
 }
+void RunCore::Learn(const ClusterView& view) { impl_->Learn(view); }
 void RunCore::Cancel(Time now, DriverActions* actions) {
   Impl::Event event{now, actions};
   impl_->Cancel(event);

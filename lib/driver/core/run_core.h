@@ -60,6 +60,8 @@ class RunCore {
   void Pulled(Time now, const StepPath& step, absl::StatusOr<Value> value, DriverActions* actions);
   void LinkUp(Time now, const Incarnation& peer, uint64_t epoch, DriverActions* actions);
   void LinkDown(Time now, const Address& peer, DriverActions* actions);
+  // Where a cluster of the plan is by now; before a LinkUp of a replica that is new in it.
+  void Learn(const ClusterView& view);
   // Stop: nothing new starts, the end is kCancelled.
   void Cancel(Time now, DriverActions* actions);
 

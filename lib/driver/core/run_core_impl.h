@@ -36,6 +36,7 @@ class RunCore::Impl {
   void Written(Event& event, const absl::Status& status);
   void LinkUp(Event& event, const Incarnation& peer, uint64_t epoch);
   void LinkDown(Event& event, const Address& peer);
+  void Learn(const ClusterView& view);
   void Cancel(Event& event);
   void Tick(Event& event);
   std::optional<Time> NextTick() const;

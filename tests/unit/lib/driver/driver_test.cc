@@ -172,6 +172,23 @@ TEST_F(DriverTest, TheDaemonsOfAnAbandonedRunAreToldToForgetIt) {
   EXPECT_TRUE(absl::IsNotFound(driver_->Snapshot(record.run).status()));
 }
 
+// promise: H-44
+TEST_F(DriverTest, ARunUnderWayIsHandedToALeaderThatItsClusterGotMeanwhile) {
+  Start();
+  RunRecord record;
+  record.run = NamedId<RunId>("under way");
+  ASSERT_TRUE(driver_->Start(OneStep(), record, 0, nullptr).ok());
+  ASSERT_TRUE(peer_->WaitForHandOver("one"));
+  const std::string endpoint = "unix:" + folder_ + "/second";
+  EventLoop loop;  // each can serve one endpoint
+  Peer second(&loop, endpoint, 1, /*epoch=*/2);
+  std::thread thread([&loop] { loop.Run(); });
+  driver_->Learn({{"default/a", {endpoint_, endpoint}, 0, 0}});
+  EXPECT_TRUE(second.WaitForHandOver("one"));
+  loop.Stop();
+  thread.join();
+}
+
 // Who sees a run sees it started: an event in between would be a step of nothing.
 // promise: R-22
 TEST_F(DriverTest, NobodySeesARunThatHasNotStarted) {

@@ -36,7 +36,25 @@ TEST(LeaderBookTest, LearnsWhatIsNew) {
   EXPECT_EQ(book.LeaderOf(kCluster), Replica(1));
   EXPECT_EQ(book.EpochOf(kCluster), 4u);
   EXPECT_FALSE(book.Learn(View(1, 4))) << "its endpoints are known";
-  EXPECT_TRUE(book.Learn(View(1, 4, 2))) << "its endpoints changed";
+  EXPECT_TRUE(book.Learn(View(1, 4, 4))) << "it grew";
+  EXPECT_TRUE(book.Learn(View(1, 5, 2))) << "it shrank";
+  ClusterView moved = View(1, 5, 2);
+  moved.endpoints[0] = "unix:/elsewhere";
+  EXPECT_TRUE(book.Learn(moved));
+  EXPECT_EQ(book.Views({kCluster})[0], moved);
+}
+
+// promise: H-44
+TEST(LeaderBookTest, AViewOfBeforeTheClusterGrewTakesNoReplicaAway) {
+  LeaderBook book;
+  book.Learn(View(0, 4, 2));
+  book.Learn(View(0, 4, 3));
+  EXPECT_TRUE(book.SawLeader(Replica(2), 5));
+  for (const uint64_t epoch : {0, 4, 5}) {
+    EXPECT_FALSE(book.Learn(View(0, epoch, 2))) << epoch;
+    EXPECT_EQ(book.LeaderOf(kCluster), Replica(2));
+  }
+  EXPECT_EQ(book.Views({kCluster})[0], View(2, 5, 3));
 }
 
 TEST(LeaderBookTest, BelievesANewerEpochOnly) {
@@ -131,12 +149,12 @@ TEST(LeaderBookTest, NeverNamesAReplicaThatThereIsNot) {
   EXPECT_FALSE(book.Learn({kCluster, {}, 0, 1})) << "a cluster without replicas";
   EXPECT_FALSE(book.LeaderOf(kCluster).has_value());
   book.Learn(View(2, 4));
-  book.Learn(View(2, 4, 2));
+  book.Learn(View(2, 5, 2));
   EXPECT_LT(book.LeaderOf(kCluster)->replica, 2u) << "the cluster shrank";
   EXPECT_FALSE(book.SawLeader(Replica(2), 9));
   EXPECT_LT(book.LeaderOf(kCluster)->replica, 2u);
-  book.Learn(View(2, 5));
-  book.Learn(View(2, 5, 1));
+  book.Learn(View(2, 6));
+  book.Learn(View(2, 7, 1));
   EXPECT_EQ(book.LeaderOf(kCluster), Replica(0)) << "to one";
   LeaderBook fresh;
   fresh.Learn(View(7, 4, 2));

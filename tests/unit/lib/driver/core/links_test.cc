@@ -60,6 +60,24 @@ TEST_F(LinksTest, WhatADaemonAcceptedBeforeItRestartedIsSentAgain) {
   EXPECT_EQ(Sent<HandOver>(kA.address).size(), 1u);
 }
 
+// promise: H-44
+TEST_F(LinksTest, SoItDoesToAReplicaThatTheClusterGotMeanwhile) {
+  Run();
+  Advance(Duration::zero());
+  core_->Learn({"default/a", {"unix:/0", "unix:/1", "unix:/2"}, 0, 1});
+  Down(kA);
+  const Incarnation third = Replica("default/a", 2);
+  Up(third, 2);
+  Advance(Duration::zero());
+  ASSERT_EQ(Sent<HandOver>(third.address).size(), 1u);
+  const std::vector<ClusterView> handed_on =
+      Sent<HandOver>(third.address)[0].continuation->clusters;
+  ASSERT_EQ(handed_on.size(), 2u);
+  EXPECT_EQ(handed_on[0].endpoints.size(), 3u) << "it is told of itself";
+  Advance(kHoldWindow);
+  EXPECT_EQ(Sent<Query>(third.address).size(), 1u);
+}
+
 // promise: H-27, H-35
 TEST_F(LinksTest, ARefusedHandOverIsSentAgainSoon) {
   Run();
