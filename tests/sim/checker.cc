@@ -88,6 +88,11 @@ void Checker::OnEnd(const RunRecord* record) {
     Violation(absl::StrCat("the run ended ", RunPhaseName(record->phase), ": ",
                            record->failure.reason, " ", record->failure.message));
   }
+  for (const StepPath& sink : plan_.FailureSinks()) {
+    if (record->phase == RunPhase::kFailed && !recorded.contains(sink)) {
+      Violation(absl::StrCat("the error continuation's ", sink, " waited in vain"));
+    }
+  }
   const absl::StatusOr<RunGraph> graph =
       RunGraph::Grow(plan_.steps, {}, plan_.signatures, recorded);
   if (!graph.ok()) return Violation(std::string(graph.status().message()));
@@ -109,6 +114,8 @@ void Checker::CheckLineages(const RunGraph& graph, const RecordedSteps& recorded
   for (const auto& [path, result] : recorded) {
     const StepPtr step = graph.Find(path);
     if (step == nullptr) continue;  // of the error continuation
+    // Skipped for that, by the driver: on whatever was not there.
+    if (result->executor.address.IsDriver()) continue;
     const std::optional<Lineage> lineage = LineageOf(graph, *step, recorded);
     if (!lineage.has_value()) {
       return Violation(absl::StrCat(path, " is recorded without one of its predecessors"));

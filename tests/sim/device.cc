@@ -181,6 +181,11 @@ Plan RandomPlan(Random& random, int clusters) {
     note.device = absl::StrCat("c", random.Below(clusters));
     note.operation = "write";
     note.arguments = "{\"text\":\"$(failure.step)\"}";
+    // By the time it starts these have succeeded, failed, been skipped, refined, or never come.
+    for (uint64_t edges = random.Below(3); edges > 0; --edges) {
+      std::string step = absl::StrCat("s", random.Below(static_cast<uint64_t>(count)));
+      if (note.after.empty() || note.after[0] != step) note.after.push_back(std::move(step));
+    }
     graph.on_failure.push_back(std::move(note));
   }
   return Compile(graph, DescribeClusters(clusters), {}).value();
