@@ -21,10 +21,11 @@ absl::StatusOr<std::pair<std::string, std::string>> FullName(const std::string& 
                                                              const std::string& ns) {
   std::vector<std::string> parts = absl::StrSplit(name, '/');
   if (parts.size() == 1) parts.insert(parts.begin(), ns);
-  if (parts.size() != 2 || !IsDnsName(parts[0]) || !IsDnsName(parts[1])) {
+  if (parts.size() != 2 || !IsNamespace(parts[0]) || !IsDnsName(parts[1])) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "--name: \"", name, "\" is neither \"name\" nor \"namespace/name\", each of at most ",
-        kMaxNameLength, " lower-case letters, digits and dashes"));
+        "--name: \"", name, "\" is neither \"name\" nor \"namespace/name\", of at most ",
+        kMaxNameLength, " and ", kMaxNamespaceLength,
+        " lower-case letters, digits and dashes; a name begins with a letter"));
   }
   return std::pair(parts[0], parts[1]);
 }

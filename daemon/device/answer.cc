@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "lib/base/limits.h"
 #include "lib/base/utf8.h"
+#include "lib/plan/names.h"
 #include "lib/plan/reasons.h"
 #include "lib/protocol/message.h"
 
@@ -40,7 +41,7 @@ Outcome Staged(absl::StatusOr<Value> value) {
 // What is wrong with one refined step, or empty.
 std::string JudgeRefinedStep(const v1::RefinedStep& step, int index, const Execute& execution) {
   std::string where = absl::StrCat("refined step ", index, ": ");
-  if (step.cluster().empty() || step.cluster().size() > 2 * kMaxNameLength + 1) {
+  if (step.cluster().empty() || step.cluster().size() > kMaxNamespaceLength + 1 + kMaxNameLength) {
     return absl::StrCat(where, "cluster must be \".\" or \"namespace/name\"");
   }
   if (step.operation().empty() || step.operation().size() > kMaxNameLength) {

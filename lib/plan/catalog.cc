@@ -8,10 +8,8 @@ namespace fractos {
 
 std::string FullClusterName(absl::string_view device, absl::string_view name_space) {
   const std::vector<absl::string_view> parts = absl::StrSplit(device, '/');
-  if (parts.size() > 2) return "";
-  for (absl::string_view part : parts) {
-    if (!IsDnsName(part)) return "";
-  }
+  if (parts.size() > 2 || !IsDnsName(parts.back())) return "";
+  if (parts.size() == 2 && !IsNamespace(parts.front())) return "";
   return parts.size() == 2 ? std::string(device) : absl::StrCat(name_space, "/", device);
 }
 

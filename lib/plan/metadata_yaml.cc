@@ -18,6 +18,14 @@ std::string ReadDnsName(const std::optional<YamlField>& field, YamlFaults* fault
   return "";
 }
 
+std::string ReadNamespace(const std::optional<YamlField>& field, YamlFaults* faults) {
+  const std::optional<std::string> name = ReadText(field, kMaxSpecBytes, faults);
+  if (!name.has_value()) return "";
+  if (IsNamespace(*name)) return *name;
+  faults->Add(*field->node, field->path, NamespaceRule(*name));
+  return "";
+}
+
 std::string ReadGenerateName(const std::optional<YamlField>& field, YamlFaults* faults) {
   const std::optional<std::string> prefix = ReadText(field, kMaxSpecBytes, faults);
   if (!prefix.has_value()) return "";
@@ -46,7 +54,7 @@ Metadata ReadMetadata(YamlMap* document, YamlFaults* faults) {
   metadata.name = ReadDnsName(name, faults);
   metadata.name_mark = faults->MarkOf(name.has_value() ? *name->node : *field->node);
   const std::optional<YamlField> name_space = map.Find("namespace");
-  if (name_space.has_value()) metadata.name_space = ReadDnsName(name_space, faults);
+  if (name_space.has_value()) metadata.name_space = ReadNamespace(name_space, faults);
   CheckTexts(map.Find("labels"), kMaxYamlNodes, kMaxLabelBytes, faults);
   CheckTexts(map.Find("annotations"), kMaxYamlNodes, kMaxLabelBytes, faults);
   map.Finish();

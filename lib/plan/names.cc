@@ -37,11 +37,7 @@ size_t EditDistance(absl::string_view a, absl::string_view b) {
 }  // namespace
 
 bool IsDnsName(absl::string_view name) {
-  if (name.empty() || name.size() > kMaxNameLength) return false;
-  if (!absl::ascii_islower(name.front()) || name.back() == '-') return false;
-  return std::all_of(name.begin(), name.end(), [](char c) {
-    return absl::ascii_islower(c) || absl::ascii_isdigit(c) || c == '-';
-  });
+  return name.size() <= kMaxNameLength && IsNamespace(name) && absl::ascii_islower(name.front());
 }
 
 std::string DnsNameRule(absl::string_view name) {
@@ -50,6 +46,21 @@ std::string DnsNameRule(absl::string_view name) {
       "digit, "
       "and have at most ",
       kMaxNameLength, " characters, not ", Quoted(name));
+}
+
+bool IsNamespace(absl::string_view name) {
+  if (name.empty() || name.size() > kMaxNamespaceLength) return false;
+  if (name.front() == '-' || name.back() == '-') return false;
+  return std::all_of(name.begin(), name.end(), [](char c) {
+    return absl::ascii_islower(c) || absl::ascii_isdigit(c) || c == '-';
+  });
+}
+
+std::string NamespaceRule(absl::string_view name) {
+  return absl::StrCat(
+      "must be lower-case letters, digits and '-', start and end with a letter or digit, and have "
+      "at most ",
+      kMaxNamespaceLength, " characters, not ", Quoted(name));
 }
 
 bool IsIdentifier(absl::string_view name) {

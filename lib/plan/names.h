@@ -2,6 +2,7 @@
 #ifndef FRACTOS_LIB_PLAN_NAMES_H_
 #define FRACTOS_LIB_PLAN_NAMES_H_
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,12 @@ bool IsDnsName(absl::string_view name);
 
 // What is wrong with a name that IsDnsName refuses, for a message about its field.
 std::string DnsNameRule(absl::string_view name);
+
+// A DNS-1123 label, as Kubernetes has it: at most kMaxNamespaceLength characters, and a digit may
+// come first.
+inline constexpr size_t kMaxNamespaceLength = 63;
+bool IsNamespace(absl::string_view name);
+std::string NamespaceRule(absl::string_view name);
 
 // A letter and then letters, digits, '-' or '_', at most kMaxNameLength: what parameters,
 // operations, arguments and inputs are called. No character in it has a meaning elsewhere.

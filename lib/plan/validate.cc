@@ -74,8 +74,8 @@ class Validator {
   void CheckGraph() {
     const std::string name = graph_.DisplayName();
     if (!IsDnsName(name)) Add(graph_.mark, "metadata.name", DnsNameRule(name));
-    if (!IsDnsName(graph_.name_space)) {
-      Add(graph_.mark, "metadata.namespace", DnsNameRule(graph_.name_space));
+    if (!IsNamespace(graph_.name_space)) {
+      Add(graph_.mark, "metadata.namespace", NamespaceRule(graph_.name_space));
     }
     if (graph_.deadline < kMinDeadline || graph_.deadline > kMaxDeadline) {
       Add(graph_.deadline_mark.line > 0 ? graph_.deadline_mark : graph_.mark, "spec.deadline",

@@ -116,6 +116,8 @@ def test_the_bounds_are_those_of_the_code(_):
         (lease["renewDeadlineSeconds"]["maximum"], "kMaxLeaseSeconds"),
         (lease["retryPeriodSeconds"]["maximum"], "kMaxRetryPeriodSeconds"),
         (device["access"]["properties"]["namespaces"]["maxItems"], "kMaxAccessNamespaces"),
+        (device["access"]["properties"]["namespaces"]["items"]["maxLength"], "kMaxNamespaceLength"),
+        (one["device"]["maxLength"] - len("/") - one["name"]["maxLength"], "kMaxNamespaceLength"),
         (operation["maxItems"], "kMaxOperations"),
         (operation["items"]["properties"]["arguments"]["maxItems"], "kMaxArguments"),
         (operation["items"]["properties"]["inputs"]["maxItems"], "kMaxInputs"),

@@ -38,6 +38,16 @@ TEST(DaemonFlagsTest, ShortAndLongFormsSayTheSame) {
   EXPECT_FALSE(Parse({"-n", "storage"})->verbose);
 }
 
+// promise: L-09
+TEST(DaemonFlagsTest, ANamespaceIsOneOfKubernetes) {
+  const std::string longest = "1" + std::string(62, 'n') + "/" + std::string(40, 's');
+  const absl::StatusOr<DaemonFlags> parsed = Parse({"-n", longest});
+  ASSERT_TRUE(parsed.ok()) << parsed.status();
+  EXPECT_EQ(parsed->cluster, longest);
+  EXPECT_THAT(std::string(Parse({"-n", "ns/1s"}).status().message()), HasSubstr("--name"));
+  EXPECT_FALSE(Parse({"-n", "n" + longest}).ok());
+}
+
 // promise: C-13
 TEST(DaemonFlagsTest, CoordinationKnowsFileAndKubernetes) {
   const absl::StatusOr<DaemonFlags> parsed = Parse({"-n", "storage", "-z", "zookeeper"});

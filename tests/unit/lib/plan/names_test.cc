@@ -26,6 +26,16 @@ TEST(NamesTest, ADnsNameIsLowerCaseLettersDigitsAndInnerDashes) {
   }
 }
 
+// promise: L-09
+TEST(NamesTest, ANamespaceIsOneOfKubernetes) {
+  EXPECT_TRUE(IsNamespace(Repeat(63)));
+  EXPECT_FALSE(IsNamespace(Repeat(64)));
+  for (const char* good : {"a", "0", "1st-team", "a--b"}) EXPECT_TRUE(IsNamespace(good)) << good;
+  for (const char* bad : {"", "-a", "a-", "A", "a_b", "a.b", "a/b", "é"}) {
+    EXPECT_FALSE(IsNamespace(bad)) << bad;
+  }
+}
+
 TEST(NamesTest, AnIdentifierStartsWithALetterAndHasNothingSpecial) {
   for (const char* good : {"a", "Z", "shiftLeft", "max_size", "a-b", "x1", "a-"}) {
     EXPECT_TRUE(IsIdentifier(good)) << good;

@@ -6,6 +6,7 @@
 
 #include "lib/base/limits.h"
 #include "lib/plan/json_text.h"
+#include "lib/plan/plan.h"
 #include "lib/plan/task_graph_json.h"
 #include "lib/plan/yaml_node.h"
 
@@ -42,6 +43,25 @@ TEST(ObjectBoundsTest, AGeneratedNameIsEnough) {
   EXPECT_EQ(read.graph.name, "");
   EXPECT_EQ(read.graph.generate_name, "sum-");
   EXPECT_EQ(read.graph.name_space, "default");
+}
+
+// promise: L-09
+TEST(ObjectBoundsTest, ANamespaceHasSixtyThreeCharacters) {
+  const auto faults = [](const std::string& ns) {
+    json object = Object("x");
+    object["metadata"]["namespace"] = ns;
+    object["spec"]["steps"][0]["device"] = ns + "/math";
+    const TaskGraphObject read = ReadTaskGraphObject(object);
+    std::string all;
+    for (const Diagnostic& fault : read.diagnostics) all += fault.ToString();
+    for (const Diagnostic& fault : Validate(read.graph, {}, {}, {ns + "/math"})) {
+      all += fault.ToString();
+    }
+    return all;
+  };
+  EXPECT_EQ(faults("1" + std::string(62, 'n')), "");
+  EXPECT_THAT(faults(std::string(64, 'n')), HasSubstr("at most 63 characters"));
+  EXPECT_THAT(faults(std::string(64, 'n')), HasSubstr("spec.steps[0].device"));
 }
 
 TEST(ObjectBoundsTest, MetadataThatIsNoneIsSaid) {
