@@ -70,6 +70,9 @@ absl::StatusOr<OperatorFlags> ParseOperatorFlags(int argc, const char* const* ar
       ->type_name("ADDRESS");
   app.add_option("--pod-ip", pod_ip, "the address by which daemons reach this pod")
       ->envname("POD_IP");
+  app.add_option("--memory-quota", flags.memory_quota_bytes,
+                 "bytes that all values here may have together, like 512MiB [96MiB]")
+      ->transform(CLI::AsSizeValue(false));
   app.add_option("--daemon-image", flags.defaults.daemon_image, "image of the daemons in pods");
   app.add_option("--adaptor-image", flags.defaults.adaptor_image,
                  "image of adaptors that name none, and are in it");

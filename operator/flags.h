@@ -3,6 +3,7 @@
 #define FRACTOS_OPERATOR_FLAGS_H_
 
 #include <chrono>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,9 @@ struct OperatorFlags {
   std::string health_address = ":8081";
   std::string memory_address;     // empty: values of Centralized runs must be small
   std::string memory_advertised;  // where daemons reach it
+  // Of the values that runs keep here. They are memory of this process's container: with what else
+  // it needs they must fit the limit that the chart gives it.
+  uint64_t memory_quota_bytes = uint64_t{96} << 20;
   // Where this operator sends spans; empty: nowhere.
   std::string otlp_endpoint;
   ReleaseDefaults defaults;

@@ -269,6 +269,7 @@ Driver::Options Operator::DriverOptions() {
   options.name = absl::StrCat(kLease, ".", ns_);
   options.memory_endpoint = flags_.memory_address;
   options.memory_advertised = flags_.memory_advertised;
+  options.memory_quota_bytes = flags_.memory_quota_bytes;
   options.record_writers = kRecordWriters;
   options.spans = spans_.get();
   // On the loop's thread, which begins when all is made.

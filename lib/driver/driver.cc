@@ -435,10 +435,24 @@ class Driver::Impl final : public LinkObserver {
                        next);
       return;
     }
+    // Rather than move what cannot be kept. What others are fetching counts, too: it is in memory,
+    // and the store hears of it only when it is here.
+    const uint64_t size = pull.value.size;
+    absl::Status room = memory_.CheckRoom(size);
+    if (room.ok()) room = memory_.CheckRoom(pulling_bytes_ + size);
+    if (!room.ok()) {
+      run.core->Pulled(clock_->Now(), pull.step, std::move(room), next);
+      return;
+    }
+    pulling_bytes_ += size;
     const std::string endpoint = peer->second.memory_endpoint;
     memory_client_.Pull(
         pull.value, std::string(absl::StripPrefix(endpoint, "unix:")), kPullTimeout,
-        [this, id, step = pull.step, size = pull.value.size](absl::StatusOr<UniqueFd> file) {
+        [this, id, step = pull.step, size](absl::StatusOr<UniqueFd> file) {
+          {
+            const absl::MutexLock lock(&mutex_);
+            pulling_bytes_ -= size;
+          }
           absl::StatusOr<Value> own = file.ok() ? Stage(*std::move(file), size) : file.status();
           const ObjectId staged = own.ok() ? own->object : ObjectId();
           bool owned = false;
@@ -511,6 +525,7 @@ class Driver::Impl final : public LinkObserver {
   std::map<std::string, ClusterView> clusters_ ABSL_GUARDED_BY(mutex_);
   std::map<Address, PeerInfo> peers_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<RunId, Run> runs_ ABSL_GUARDED_BY(mutex_);
+  uint64_t pulling_bytes_ ABSL_GUARDED_BY(mutex_) = 0;  // of values on their way here
 
   MemoryStore memory_;
   std::unique_ptr<MemoryServer> memory_server_;

@@ -50,6 +50,8 @@ class Driver {
     // cannot be Centralized, except with values small enough to travel inline.
     std::string memory_endpoint;
     std::string memory_advertised;  // where daemons reach it; empty: at `memory_endpoint`
+    // Of the values kept here and of those on their way, together. A run whose value finds no room
+    // fails as MemoryExhausted.
     uint64_t memory_quota_bytes = uint64_t{4} << 30;
     // Records written at a time, each of another run. With more than one the store is called from
     // several threads.

@@ -68,6 +68,16 @@ TEST(OperatorFlagsTest, SaysWhereItsValuesAreRead) {
               HasSubstr("POD_IP"));
 }
 
+// promise: O-50
+TEST(OperatorFlagsTest, ItsValuesHaveAQuotaThatFitsTheChartsLimit) {
+  EXPECT_EQ(Parse(With({}))->memory_quota_bytes, uint64_t{96} << 20);
+  for (const char* flag : {"--memory-quota=512MiB", "--memory-quota=512Mi"}) {
+    EXPECT_EQ(Parse(With({flag}))->memory_quota_bytes, uint64_t{512} << 20) << flag;
+  }
+  EXPECT_THAT(std::string(Parse(With({"--memory-quota=much"})).status().message()),
+              HasSubstr("--memory-quota"));
+}
+
 TEST(OperatorFlagsTest, SaysWhatIsWrong) {
   EXPECT_THAT(std::string(Parse({}).status().message()), HasSubstr("--daemon-image"));
   EXPECT_THAT(std::string(Parse(With({"--leader-elect-retry-period=2"})).status().message()),

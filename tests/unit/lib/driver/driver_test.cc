@@ -212,6 +212,31 @@ TEST_F(DriverTest, NobodySeesARunThatHasNotStarted) {
   EXPECT_EQ(early, 0);
 }
 
+// Without a look at the quota it would be fetched, from where this daemon serves nothing.
+// promise: O-50
+TEST_F(DriverTest, AValueThatItHasNoRoomForIsNotFetched) {
+  options_.memory_quota_bytes = 10;
+  Start();
+  Plan plan;
+  plan.mode = Mode::kCentralized;
+  plan.steps = {NewStep("one")};
+  plan.clusters = {"default/a"};
+  plan.deadline = std::chrono::seconds(60);
+  RunRecord record;
+  record.run = NamedId<RunId>("large");
+  peer_->Tell(Accepted{{record.run, "one", ResultId()}, 1});  // once the Link is there
+  ASSERT_TRUE(driver_->Start(plan, record, 0, nullptr).ok());
+  ASSERT_EQ(peer_->WaitForMessages(1).size(), 1u);
+  peer_->Tell(Report{
+      record.run,
+      1,
+      {NewResult(record.run, *plan.steps[0], {}, LargeValue("twelve bytes", Replica("default/a")))},
+      {},
+      {}});
+  ASSERT_TRUE(peer_->WaitForEnd(record.run));
+  EXPECT_EQ(driver_->Snapshot(record.run)->record.failure.reason, "MemoryExhausted");
+}
+
 TEST_F(DriverTest, LetsGoOfReplicasThatThereAreNoLonger) {
   Start();
   peer_->Tell(FetchRedrive{NamedId<RunId>("unknown")});
