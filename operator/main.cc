@@ -18,6 +18,7 @@
 #include "lib/kube/kubeconfig.h"
 #include "lib/kube/rest_client.h"
 #include "lib/kube/self_subject.h"
+#include "lib/runtime/descriptor_limit.h"
 #include "lib/runtime/event_log.h"
 #include "lib/runtime/event_loop.h"
 #include "lib/runtime/http_probe.h"
@@ -338,6 +339,8 @@ int Main(int argc, const char* const* argv) {
     const absl::Status answered = ProbeHttp(flags->probe);
     return answered.ok() ? 0 : Fail(std::string(answered.message()).c_str(), kExitFailed);
   }
+  // Each daemon is a Link, and each value of a Centralized run a file.
+  RaiseDescriptorLimit();
   // Before there is any thread: those inherit the mask, and only this one waits for signals.
   sigset_t signals;
   sigemptyset(&signals);
