@@ -55,6 +55,13 @@ absl::StatusOr<ctrl::Result> TaskGraphReconciler::AwaitDevices(const kube::Objec
   if (quiet && now < TimeOf(object.creation_timestamp()) + deadline) {
     return ctrl::Result{kQuietPoll};
   }
+  // Only a run that was started is still here then. Nobody can drive it to its end; what its
+  // daemons hold they are told to forget when they speak of it.
+  if (kube::BoolMember(object.spec(), "cancel")) {
+    StopWaiting(object.key());
+    return EndUndriven(object, RunPhase::kCancelled,
+                       {"Cancelled", "cancelled while its devices were not there"}, {}, stop);
+  }
   std::vector<Diagnostic> why;
   for (const Admission::Missing& missing : admission.missing) why.push_back(missing.diagnostic);
   const std::string message = DescribeFaults(why);

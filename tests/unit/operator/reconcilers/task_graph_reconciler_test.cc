@@ -291,6 +291,24 @@ TEST_F(TaskGraphReconcilerTest, CancelEndsARunWhetherItIsDrivenOrNot) {
   EXPECT_THAT(first_.driver->started, SizeIs(1));
 }
 
+// Its device went, and then the operator that drove it: the next one cannot take it up.
+// promise: O-35
+TEST_F(TaskGraphReconcilerTest, CancelEndsARunThatNobodyCanDrive) {
+  const RunId run = StartRun();
+  first_.driver->Write(run);
+  world_.Remove(kDeviceClusters, {"ns", "echo"});
+  kube::Object graph = *Stored();
+  graph.mutable_spec()["cancel"] = true;
+  world_.Put(kTaskGraphs, graph);
+  current_ = &next_;
+  ReconcileOk();
+  EXPECT_EQ(Condition("Finished"), "True Cancelled");
+  EXPECT_EQ(Stored()->status()["phase"], "Cancelled");
+  EXPECT_EQ(Stored()->status()["failure"]["reason"], "Cancelled");
+  EXPECT_THAT(next_.driver->started, IsEmpty());
+  EXPECT_TRUE(next_.reconciler->IsOver(run)) << "which its daemons are told when they speak of it";
+}
+
 // promise: O-36
 TEST_F(TaskGraphReconcilerTest, TheDaemonsOfADeletedRunAreToldToForgetIt) {
   const RunId run = StartRun();
