@@ -79,11 +79,15 @@ absl::Status Applier::Apply(const std::stop_token& stop, const DesiredObject& de
 
 absl::Status Applier::EnsureExists(const std::stop_token& stop, const DesiredObject& desired) {
   const std::string& name = desired.object.name();
-  if (Find(desired.collection, name) != nullptr) return absl::OkStatus();
-  absl::Status status = client_->Get({stop}, desired.collection, name).status();
-  if (!kube::IsNotFound(status)) return status;
-  status = client_->Create({stop}, desired.collection, desired.object, {kFieldManager}).status();
-  if (status.ok() || kube::IsAlreadyExists(status)) return absl::OkStatus();
+  const kube::ObjectPtr cached = Find(desired.collection, name);
+  if (cached != nullptr) return CheckOwner(*cached, desired.object);
+  const absl::StatusOr<kube::Object> found = client_->Get({stop}, desired.collection, name);
+  if (found.ok()) return CheckOwner(*found, desired.object);
+  if (!kube::IsNotFound(found.status())) return found.status();
+  // AlreadyExists, too, is tried again: it is not known whose that is.
+  const absl::Status status =
+      client_->Create({stop}, desired.collection, desired.object, {kFieldManager}).status();
+  if (status.ok()) return status;
   return kube::WithContext(status, absl::StrCat("creating ", desired.object.kind(), " ", name));
 }
 

@@ -30,7 +30,8 @@ class Applier {
   // AlreadyExists, naming the object, when another owner than `desired`'s has it; Unavailable while
   // what belonged to an earlier owner of the same name is still being collected.
   absl::Status Apply(const std::stop_token& stop, const DesiredObject& desired);
-  // Creates the object unless there is one of that name, whosever it is.
+  // Creates the object unless there is one of that name. Fails as Apply does when that is another
+  // owner's; `desired` without an owner takes anybody's.
   absl::Status EnsureExists(const std::stop_token& stop, const DesiredObject& desired);
   // Deletes the object if it is there and `owner_uid`'s.
   absl::Status Remove(const std::stop_token& stop, const kube::Collection& collection,

@@ -15,6 +15,9 @@ namespace {
 constexpr char kPodsOfCluster[] = "devicecluster";
 // How soon a cluster that waits for its turn to roll asks again.
 constexpr std::chrono::seconds kTurnPoll{5};
+// How soon it is looked whether a name that somebody else had is free: nobody watches what is
+// theirs.
+constexpr std::chrono::seconds kTakenPoll{30};
 
 Applier::Caches AppliedCaches(ctrl::Manager* manager) {
   Applier::Caches caches;
@@ -107,6 +110,7 @@ absl::StatusOr<ctrl::Result> DeviceClusterReconciler::Reconcile(const ctrl::Requ
   absl::Status status = ApplyAll(subject);
   if (absl::IsAlreadyExists(status) && !kube::GetApiStatus(status).has_value()) {
     subject.refusal = {"NameTaken", std::string(status.message())};
+    subject.LookAgain(kTakenPoll);
     status = absl::OkStatus();
   } else if (!status.ok()) {
     Say(*object, kube::EventType::kWarning, "FailedApply", std::string(status.message()));

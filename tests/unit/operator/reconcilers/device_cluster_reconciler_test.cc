@@ -174,9 +174,28 @@ TEST_F(DeviceClusterReconcilerTest, LeavesAloneWhatIsNotItsOwn) {
   world_.server.Put({kServices, "ns"}, theirs);
   PutCluster("storage", 1);
   const absl::StatusOr<ctrl::Result> result = reconciler_->Reconcile({{"ns", "storage"}}, {});
-  EXPECT_TRUE(result.ok()) << result.status();
+  ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(Condition("Accepted"), "False NameTaken");
   EXPECT_EQ(world_.server.Find({kServices, "ns"}, "storage")->spec()["clusterIP"], "10.0.0.1");
+  // Nobody watches what is not the operator's, so it looks again by itself.
+  EXPECT_EQ(result->requeue_after, seconds(30));
+  world_.server.Remove({kServices, "ns"}, "storage");
+  ReconcileOk();
+  EXPECT_EQ(Condition("Accepted"), "True Accepted");
+}
+
+// The daemons' right to a Lease goes by its name: another controller's is none of theirs to win.
+// promise: O-16
+TEST_F(DeviceClusterReconcilerTest, ALeaseOfSomebodyElseIsNotStoodForElectionWith) {
+  kube::Object theirs(kube::kLeases.ApiVersion(), "Lease", "ns", "storage");
+  theirs.mutable_spec()["holderIdentity"] = "another controller";
+  world_.server.Put({kube::kLeases, "ns"}, theirs);
+  PutCluster("storage", 1);
+  const absl::StatusOr<ctrl::Result> result = reconciler_->Reconcile({{"ns", "storage"}}, {});
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(Condition("Accepted"), "False NameTaken");
+  EXPECT_FALSE(world_.server.Find({kRoles, "ns"}, "storage-daemon").has_value());
+  EXPECT_FALSE(world_.server.Find({kStatefulSets, "ns"}, "storage").has_value());
 }
 
 // promise: O-14
