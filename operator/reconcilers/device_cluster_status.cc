@@ -36,8 +36,10 @@ Condition ReadyCondition(const SpecRefusal& refusal, const Observed& observed) {
   if (!device->leader.has_value()) {
     return {"Ready", "False", "NoLeader", "replicas are there, and none leads"};
   }
-  if (!device->description.has_value()) {
-    return {"Ready", "False", "NotDescribed", "the adaptor has not described itself yet"};
+  if (!device->description.has_value() || !device->leader_described) {
+    return {"Ready", "False", "NotDescribed",
+            absl::StrCat("replica ", *device->leader,
+                         " leads, and its adaptor has not described itself yet")};
   }
   return {"Ready", "True", "Leading", absl::StrCat("replica ", *device->leader, " leads")};
 }

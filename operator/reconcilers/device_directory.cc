@@ -68,6 +68,7 @@ std::optional<DeviceState> DeviceDirectory::Find(const std::string& cluster) con
     if (peer.epoch <= state.epoch) continue;
     state.epoch = peer.epoch;
     state.leader = replica;
+    state.leader_described = !peer.description_json.empty();
   }
   return state;
 }

@@ -31,8 +31,10 @@ struct DeviceState {
   std::optional<DeviceDescription> description;
   std::string fault;               // why what a replica said of itself cannot be understood
   std::optional<uint32_t> leader;  // a linked replica that says it leads
-  uint64_t epoch = 0;              // its epoch
-  size_t linked = 0;               // replicas
+  // Whether that one has described the device: another's word is not that its own adaptor works.
+  bool leader_described = false;
+  uint64_t epoch = 0;  // its epoch
+  size_t linked = 0;   // replicas
 };
 
 // Thread-safe. Clusters get in by Publish and out by Withdraw; replicas of others are ignored.

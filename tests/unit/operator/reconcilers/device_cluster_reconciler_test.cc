@@ -216,6 +216,20 @@ TEST_F(DeviceClusterReconcilerTest, NeverTouchesWhatTheDaemonsWrite) {
   EXPECT_EQ(Condition("Ready"), "True Leading");
 }
 
+// promise: O-26
+TEST_F(DeviceClusterReconcilerTest, IsReadyOnceTheLeadersOwnAdaptorHasDescribedItself) {
+  PutCluster("storage", 2);
+  ReconcileOk();
+  Hear("storage", 1, 0);
+  const PeerInfo silent{{{"ns/storage", 0}, BootId()}, 3, "", ""};
+  directory_.OnPeer(silent);
+  ReconcileOk();
+  EXPECT_EQ(Condition("Ready"), "False NotDescribed");
+  Hear("storage", 0, 3);
+  ReconcileOk();
+  EXPECT_EQ(Condition("Ready"), "True Leading");
+}
+
 // promise: O-20
 TEST_F(DeviceClusterReconcilerTest, RollsOnePodAtATimeAndTheLeaderLast) {
   PutCluster("storage", 2);

@@ -26,6 +26,7 @@ class DeviceClusterStatusTest : public ::testing::Test {
     DeviceState device;
     device.linked = 2;
     device.leader = 1;
+    device.leader_described = true;
     device.epoch = 4;
     device.description =
         ParseDeviceDescription(
