@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "lib/api/names.h"
 #include "operator/reconcilers/device_cluster_objects.h"
 
@@ -108,8 +109,12 @@ std::string AdaptorImage(const DeviceClusterSpec& spec, const ReleaseDefaults& d
 }
 
 Json AdaptorMounts(const DeviceClusterSpec& spec) {
-  Json mounts = Json::array({{{"name", "fractos"}, {"mountPath", kSocketFolder}},
-                             {{"name", "tmp"}, {"mountPath", "/tmp"}}});
+  Json mounts = Json::array({{{"name", "fractos"}, {"mountPath", kSocketFolder}}});
+  const bool has_tmp =
+      std::any_of(spec.volume_mounts.begin(), spec.volume_mounts.end(), [](const Json& mount) {
+        return absl::StripSuffix(kube::StringMember(mount, "mountPath"), "/") == "/tmp";
+      });
+  if (!has_tmp) mounts.push_back({{"name", "tmp"}, {"mountPath", "/tmp"}});
   const bool names_data =
       std::any_of(spec.volume_mounts.begin(), spec.volume_mounts.end(),
                   [](const Json& mount) { return kube::StringMember(mount, "name") == "data"; });

@@ -93,7 +93,6 @@ absl::StatusOr<ctrl::Result> DeviceClusterReconciler::Reconcile(const ctrl::Requ
     subject.spec.generation = object->generation();
     subject.refusal = {"InvalidSpec", std::string(spec.status().message())};
     subject.observed.pods = PodsOf(subject.spec);
-    subject.observed.settled = true;
     if (absl::Status status = WriteStatus(subject); !status.ok()) return status;
     return ctrl::Result();
   }
@@ -113,6 +112,10 @@ absl::StatusOr<ctrl::Result> DeviceClusterReconciler::Reconcile(const ctrl::Requ
     subject.LookAgain(kTakenPoll);
     status = absl::OkStatus();
   } else if (!status.ok()) {
+    // Of the parts the API server knows more than the schema of a DeviceCluster can say.
+    if (kube::IsInvalid(status) || kube::IsBadRequest(status)) {
+      subject.refusal = {"InvalidSpec", std::string(status.message())};
+    }
     Say(*object, kube::EventType::kWarning, "FailedApply", std::string(status.message()));
   } else {
     options_.directory->Publish(ViewOf(*spec, subject.replicas));

@@ -18,6 +18,9 @@ using kube::Json;
 // leave no room for much else.
 constexpr size_t kMaxOperationsBytes = 128 * 1024;
 
+// The only refusal that leaves something to do: one replica is brought up.
+constexpr char kNeedsSharedVolume[] = "NeedsSharedVolume";
+
 Condition AcceptedCondition(const SpecRefusal& refusal) {
   if (refusal.reason.empty()) return {"Accepted", "True", "Accepted", "the spec is obeyed"};
   return {"Accepted", "False", refusal.reason, refusal.message};
@@ -44,10 +47,14 @@ Condition ReadyCondition(const SpecRefusal& refusal, const Observed& observed) {
   return {"Ready", "True", "Leading", absl::StrCat("replica ", *device->leader, " leads")};
 }
 
-Condition ProgressingCondition(const DeviceClusterSpec& spec, const Observed& observed) {
+Condition ProgressingCondition(const DeviceClusterSpec& spec, const SpecRefusal& refusal,
+                               const Observed& observed) {
   const auto yes = [](const char* reason, std::string message) -> Condition {
     return {"Progressing", "True", reason, std::move(message)};
   };
+  if (!refusal.reason.empty() && refusal.reason != kNeedsSharedVolume) {
+    return {"Progressing", "False", refusal.reason, refusal.message};
+  }
   if (!observed.settled) return yes("Applying", "the StatefulSet is being brought up to date");
   const Rollout& rollout = observed.rollout;
   const std::string count = absl::StrCat(rollout.outdated, " of ", observed.pods.size(),
@@ -92,7 +99,7 @@ std::string VersionOf(const std::vector<PodState>& pods, const std::string& befo
 
 SpecRefusal CheckVolume(const DeviceClusterSpec& spec, bool stateful) {
   if (!stateful || spec.replicas == 1 || spec.SharesVolume()) return {};
-  return {"NeedsSharedVolume",
+  return {kNeedsSharedVolume,
           absl::StrCat("spec.volume: the device keeps state, so ", spec.replicas,
                        " replicas need one volume that all can write: ReadWriteMany in "
                        "claimTemplate.accessModes, or a claim of that kind; or set replicas to 1")};
@@ -105,7 +112,7 @@ Json BuildDeviceClusterStatus(const DeviceClusterSpec& spec, const Json& before,
   Json conditions = kube::Member(before, "conditions");
   for (const Condition& condition :
        {AcceptedCondition(refusal), ReadyCondition(refusal, observed),
-        ProgressingCondition(spec, observed), DegradedCondition(observed)}) {
+        ProgressingCondition(spec, refusal, observed), DegradedCondition(observed)}) {
     SetCondition(&conditions, condition, spec.generation, now);
   }
   status["conditions"] = std::move(conditions);

@@ -144,6 +144,22 @@ TEST(DeviceClusterObjectsTest, TheDaemonMayDoLittleAndTheAdaptorNothing) {
   }
 }
 
+// promise: O-25
+TEST(DeviceClusterObjectsTest, AMountAtTmpTakesThePlaceOfTheDefault) {
+  Json full = Full();
+  for (const char* path : {"/tmp", "/tmp/"}) {
+    full["adaptor"]["volumeMounts"] = Json::array({{{"name", "models"}, {"mountPath", path}}});
+    std::vector<std::string> mounted;
+    for (const Json& container : BuildPodTemplate(Read(full), kImages)["spec"]["containers"]) {
+      if (container["name"] != "adaptor") continue;
+      for (const Json& mount : container["volumeMounts"]) {
+        mounted.push_back(kube::StringMember(mount, "name"));
+      }
+    }
+    EXPECT_THAT(mounted, ElementsAre("fractos", "data", "models"));
+  }
+}
+
 // promise: O-13
 TEST(DeviceClusterObjectsTest, PodsFitPodSecurityRestricted) {
   const Json pod = BuildPodTemplate(Read(Full()), kDefaults)["spec"];

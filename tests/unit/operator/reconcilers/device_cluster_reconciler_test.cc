@@ -176,6 +176,7 @@ TEST_F(DeviceClusterReconcilerTest, LeavesAloneWhatIsNotItsOwn) {
   const absl::StatusOr<ctrl::Result> result = reconciler_->Reconcile({{"ns", "storage"}}, {});
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(Condition("Accepted"), "False NameTaken");
+  EXPECT_EQ(Condition("Progressing"), "False NameTaken");
   EXPECT_EQ(world_.server.Find({kServices, "ns"}, "storage")->spec()["clusterIP"], "10.0.0.1");
   // Nobody watches what is not the operator's, so it looks again by itself.
   EXPECT_EQ(result->requeue_after, seconds(30));
@@ -196,6 +197,32 @@ TEST_F(DeviceClusterReconcilerTest, ALeaseOfSomebodyElseIsNotStoodForElectionWit
   EXPECT_EQ(Condition("Accepted"), "False NameTaken");
   EXPECT_FALSE(world_.server.Find({kRoles, "ns"}, "storage-daemon").has_value());
   EXPECT_FALSE(world_.server.Find({kStatefulSets, "ns"}, "storage").has_value());
+}
+
+// promise: O-24
+TEST_F(DeviceClusterReconcilerTest, WhatTheApiServerRefusesIsNotAccepted) {
+  for (const absl::Status& refused :
+       {kube::InvalidError("spec.template.spec.containers[1].volumeMounts[2].mountPath: must be "
+                           "unique"),
+        kube::MakeError(
+            {.code = 400, .reason = kube::kReasonBadRequest, .message = "mountPath"})}) {
+    PutCluster("storage", 1);
+    world_.client.Inject(Failing("apply", "statefulsets", refused, -1));
+    const absl::StatusOr<ctrl::Result> result = Reconcile();
+    EXPECT_FALSE(result.ok()) << "it is tried again, later each time";
+    EXPECT_EQ(Condition("Accepted"), "False InvalidSpec");
+    EXPECT_EQ(Condition("Progressing"), "False InvalidSpec");
+    const kube::Object cluster = *world_.server.Find({kDeviceClusters, "ns"}, "storage");
+    EXPECT_THAT(kube::StringMember(FindCondition(cluster.status(), "Accepted"), "message"),
+                HasSubstr("mountPath"));
+    const size_t written = world_.client.count("patch-status");
+    EXPECT_FALSE(Reconcile().ok());
+    EXPECT_EQ(world_.client.count("patch-status"), written) << "its own words are no news to it";
+    world_.client.ClearFaults();
+    ReconcileOk();
+    EXPECT_EQ(Condition("Accepted"), "True Accepted");
+    EXPECT_EQ(Condition("Progressing"), "True Applying");
+  }
 }
 
 // promise: O-14
