@@ -14,9 +14,9 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "gtest/gtest.h"
+#include "lib/api/names.h"
 #include "lib/kube/waitable_clock.h"
 #include "operator/controller/manager.h"
-#include "operator/reconcilers/names.h"
 #include "tests/unit/lib/kube/fake_client.h"
 #include "tests/unit/lib/kube/fake_time.h"
 

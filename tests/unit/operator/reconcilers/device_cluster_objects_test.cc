@@ -150,7 +150,8 @@ TEST(DeviceClusterObjectsTest, AMountAtTmpTakesThePlaceOfTheDefault) {
   for (const char* path : {"/tmp", "/tmp/"}) {
     full["adaptor"]["volumeMounts"] = Json::array({{{"name", "models"}, {"mountPath", path}}});
     std::vector<std::string> mounted;
-    for (const Json& container : BuildPodTemplate(Read(full), kImages)["spec"]["containers"]) {
+    const Json pod = BuildPodTemplate(Read(full), kDefaults)["spec"];
+    for (const Json& container : pod["containers"]) {
       if (container["name"] != "adaptor") continue;
       for (const Json& mount : container["volumeMounts"]) {
         mounted.push_back(kube::StringMember(mount, "name"));

@@ -201,12 +201,13 @@ TEST_F(DeviceClusterReconcilerTest, ALeaseOfSomebodyElseIsNotStoodForElectionWit
 
 // promise: O-24
 TEST_F(DeviceClusterReconcilerTest, WhatTheApiServerRefusesIsNotAccepted) {
+  int replicas = 0;
   for (const absl::Status& refused :
        {kube::InvalidError("spec.template.spec.containers[1].volumeMounts[2].mountPath: must be "
                            "unique"),
         kube::MakeError(
             {.code = 400, .reason = kube::kReasonBadRequest, .message = "mountPath"})}) {
-    PutCluster("storage", 1);
+    PutCluster("storage", ++replicas);
     world_.client.Inject(Failing("apply", "statefulsets", refused, -1));
     const absl::StatusOr<ctrl::Result> result = Reconcile();
     EXPECT_FALSE(result.ok()) << "it is tried again, later each time";
