@@ -4,7 +4,9 @@
 #include <yaml-cpp/exceptions.h>
 #include <yaml-cpp/parser.h>
 
+#include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
 #include <sstream>
 #include <utility>
@@ -186,6 +188,13 @@ class Builder final : public YAML::EventHandler {
     if (!map->keys.insert(key.text).second) {
       return Complain(key, key.text, "is there twice");
     }
+    // "true" stays what it is, and the entry is read on: nobody need say that it is missing, too.
+    const std::optional<bool> old = key.quoted ? std::nullopt : OldBoolean(key.text);
+    if (old.has_value() && key.text != "true" && key.text != "false") {
+      Complain(key, key.text,
+               absl::StrCat("write ", Quoted(key.text), ": kubectl reads it as ",
+                            *old ? "true" : "false"));
+    }
     value.key = key.text;
     value.key_line = key.line;
     value.key_column = key.column;
@@ -228,6 +237,16 @@ const YamlNode* YamlNode::Find(absl::string_view name) const {
     if (child.key == name) return &child;
   }
   return nullptr;
+}
+
+std::optional<bool> OldBoolean(absl::string_view text) {
+  for (const char* yes : {"y", "yes", "true", "on"}) {
+    if (absl::EqualsIgnoreCase(text, yes)) return true;
+  }
+  for (const char* no : {"n", "no", "false", "off"}) {
+    if (absl::EqualsIgnoreCase(text, no)) return false;
+  }
+  return std::nullopt;
 }
 
 namespace {

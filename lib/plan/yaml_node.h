@@ -4,6 +4,7 @@
 #define FRACTOS_LIB_PLAN_YAML_NODE_H_
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,9 @@ struct YamlNode {
 
   const YamlNode* Find(absl::string_view name) const;
 };
+
+// What YAML 1.1, and so kubectl, takes unquoted text for: `y`, `No`, `on`. None: no truth value.
+std::optional<bool> OldBoolean(absl::string_view text);
 
 // The documents of `text` that hold anything, in file order. What is wrong is appended to
 // `diagnostics`; a fault in the syntax ends the reading, a key that is there twice does not.

@@ -31,13 +31,15 @@ ScalarKind KindOf(const YamlNode& node) {
   static const RE2& number =
       *new RE2(R"([-+]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?)");
   static const RE2& ambiguous = *new RE2(
-      "(?i)yes|no|on|off|true|false|null|~|"
+      "(?i)null|~|"
       R"([-+]?\.(inf|nan)|[-+]?0[box][0-9a-f_]+|[-+]?[0-9][0-9_]*(\.[0-9_]*)?(e[-+]?[0-9]+)?)");
   if (node.quoted) return ScalarKind::kText;
   if (node.text == "true" || node.text == "false") return ScalarKind::kBoolean;
   if (Matches(node.text, integer)) return ScalarKind::kInteger;
   if (Matches(node.text, number)) return ScalarKind::kNumber;
-  if (Matches(node.text, ambiguous)) return ScalarKind::kAmbiguous;
+  if (OldBoolean(node.text).has_value() || Matches(node.text, ambiguous)) {
+    return ScalarKind::kAmbiguous;
+  }
   return ScalarKind::kText;
 }
 

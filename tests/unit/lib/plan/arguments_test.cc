@@ -69,7 +69,7 @@ TEST(ArgumentsTest, AWholeReferenceBecomesTheTypeThatIsWanted) {
 
 TEST(ArgumentsTest, ParametersOfTheWrongTypeAreFound) {
   const auto wrong = [](absl::string_view argument, absl::string_view value) {
-    return Check(absl::StrCat("  parameters: [{name: n}]\n  steps: [{name: a, device: tool, "
+    return Check(absl::StrCat("  parameters: [{name: 'n'}]\n  steps: [{name: a, device: tool, "
                               "operation: take, arguments: {",
                               argument, "}}]\n"),
                  {{"n", std::string(value)}});

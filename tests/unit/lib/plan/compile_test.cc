@@ -55,9 +55,9 @@ TEST(CompileTest, AStepHasEverythingItNeeds) {
 TEST(CompileTest, PredecessorsComeBeforeSuccessors) {
   const Plan plan = Compiled(
       "  steps:\n  - {name: z, device: tool, operation: chance}\n"
-      "  - {name: y, device: tool, operation: pass, inputs: {data: z}}\n"
-      "  - {name: a, device: tool, operation: pass, inputs: {data: z}, after: [y]}\n"
-      "  - {name: m, device: tool, operation: pass, inputs: {data: a, more: y}}\n");
+      "  - {name: 'y', device: tool, operation: pass, inputs: {data: z}}\n"
+      "  - {name: a, device: tool, operation: pass, inputs: {data: z}, after: ['y']}\n"
+      "  - {name: m, device: tool, operation: pass, inputs: {data: a, more: 'y'}}\n");
   std::set<StepPath> above;
   for (const StepPtr& step : plan.steps) {
     for (const StepPath& predecessor : step->Predecessors()) {
@@ -72,9 +72,9 @@ TEST(CompileTest, PredecessorsComeBeforeSuccessors) {
 TEST(CompileTest, TheSameGraphGivesTheSamePlan) {
   const auto text = [] {
     const Plan plan = Compiled(
-        "  parameters: [{name: n, value: \"5\"}]\n  steps:\n"
+        "  parameters: [{name: 'n', value: \"5\"}]\n  steps:\n"
         "  - {name: a, device: tool, operation: take, arguments: {text: $(parameters.n)}}\n"
-        "  - {name: b, device: tool, operation: join, inputs: {first: a, z: a, y: a}}\n");
+        "  - {name: b, device: tool, operation: join, inputs: {first: a, z: a, 'y': a}}\n");
     std::string all = absl::StrJoin(plan.clusters, ",");
     for (const StepPtr& step : plan.steps) {
       absl::StrAppend(&all, "\n", step->path, " ", step->cluster, " ", step->operation, " ",

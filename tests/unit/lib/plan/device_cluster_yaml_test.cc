@@ -291,11 +291,11 @@ TEST(DeviceClusterYamlTest, TheTemplateIsCheckedAsFarAsItIsOurs) {
   }
   EXPECT_THAT(pods("resources: {limits: {memory: 1GB}}"),
               HasSubstr("resources.limits.memory: must be an amount like 10Gi or 500m"));
-  EXPECT_THAT(pods("metadata: {labels: {fractos.dev/x: y}}"),
+  EXPECT_THAT(pods("metadata: {labels: {fractos.dev/x: z}}"),
               HasSubstr("template.metadata.labels: labels under fractos.dev/ and"));
-  EXPECT_THAT(pods("metadata: {labels: {app.kubernetes.io/name: y}}"),
+  EXPECT_THAT(pods("metadata: {labels: {app.kubernetes.io/name: z}}"),
               HasSubstr("belong to the operator"));
-  EXPECT_EQ(pods("metadata: {annotations: {app.kubernetes.io/name: y}}"), "");
+  EXPECT_EQ(pods("metadata: {annotations: {app.kubernetes.io/name: z}}"), "");
 }
 
 TEST(DeviceClusterYamlTest, VolumesOfTheTemplateHaveANameAndOneKind) {

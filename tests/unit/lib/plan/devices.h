@@ -54,7 +54,7 @@ inline std::string Check(absl::string_view spec, const ParameterValues& paramete
 
 // What is wrong with a step that runs `operation` of tool and has `rest`, after a step "s".
 inline std::string CheckStep(absl::string_view operation, absl::string_view rest) {
-  return Check(absl::StrCat("  parameters: [{name: n, value: \"5\"}, {name: big, value: ",
+  return Check(absl::StrCat("  parameters: [{name: 'n', value: \"5\"}, {name: big, value: ",
                             "\"18446744073709551616\"}, {name: t, value: \"true\"}, ",
                             "{name: r, value: red}, {name: d, value: \"2.5\"}]\n",
                             "  steps:\n  - {name: s, device: tool, operation: chance}\n",
@@ -73,16 +73,17 @@ inline Plan Compiled(absl::string_view spec, const ParameterValues& parameters =
 
 // The arguments that a step of `take` gets, in the main list or in onFailure.
 inline std::string Taken(absl::string_view arguments, const ParameterValues& parameters = {}) {
-  return Compiled(absl::StrCat("  parameters: [{name: n, value: \"5\"}, {name: e, value: \"\"}]\n",
-                               "  steps: [{name: a, device: tool, operation: take, arguments: ",
-                               arguments, "}]\n"),
+  return Compiled(absl::StrCat(
+                      "  parameters: [{name: 'n', value: \"5\"}, {name: e, value: \"\"}]\n",
+                      "  steps: [{name: a, device: tool, operation: take, arguments: ", arguments,
+                      "}]\n"),
                   parameters)
       .steps[0]
       ->arguments;
 }
 inline std::string TakenOnFailure(absl::string_view arguments,
                                   const ParameterValues& parameters = {}) {
-  return Compiled(absl::StrCat("  parameters: [{name: n, value: \"5\"}]\n",
+  return Compiled(absl::StrCat("  parameters: [{name: 'n', value: \"5\"}]\n",
                                "  steps: [{name: a, device: tool, operation: chance}]\n",
                                "  onFailure: [{name: b, device: tool, operation: take, arguments: ",
                                arguments, "}]\n"),

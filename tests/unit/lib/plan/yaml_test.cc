@@ -32,7 +32,7 @@ metadata:
 spec:
   parameters:
   - {name: image, value: cat.png}
-  - {name: n}
+  - {name: "n"}
   steps:
   - name: read
     device: storage
@@ -233,15 +233,15 @@ TEST(YamlScalarTest, PlainScalarsHaveTheTypeTheyLookLike) {
             R"({"a":2.5,"b":-0.5,"c":1000.0,"d":4.0})");
   EXPECT_EQ(Arguments("{a: '5', b: \"true\", c: '', d: 'yes'}"),
             R"({"a":"5","b":"true","c":"","d":"yes"})");
-  EXPECT_EQ(Arguments("{a: cat.png, b: 1.2.3, c: 2024-01-02, d: n, e: 5s, f: e5, g: .}"),
-            R"({"a":"cat.png","b":"1.2.3","c":"2024-01-02","d":"n","e":"5s","f":"e5","g":"."})");
+  EXPECT_EQ(Arguments("{a: cat.png, b: 1.2.3, c: 2024-01-02, d: nn, e: 5s, f: e5, g: .}"),
+            R"({"a":"cat.png","b":"1.2.3","c":"2024-01-02","d":"nn","e":"5s","f":"e5","g":"."})");
   EXPECT_EQ(Arguments("{a: {b: [{c: []}]}}"), R"({"a":{"b":[{"c":[]}]}})");
 }
 
 // The file must never be silently misread: what YAML's versions read differently is refused.
 TEST(YamlScalarTest, AmbiguousScalarsAreRefused) {
-  for (const char* scalar : {"yes", "No", "ON", "off", "True", "FALSE", "010", "0x1F", "0o17",
-                             "0b1", "1_000", ".inf", "-.INF", ".nan", "00", "007.5"}) {
+  for (const char* scalar : {"yes", "No", "ON", "off", "y", "N", "True", "FALSE", "010", "0x1F",
+                             "0o17", "0b1", "1_000", ".inf", "-.INF", ".nan", "00", "007.5"}) {
     EXPECT_THAT(Arguments(absl::StrCat("{a: ", scalar, "}")),
                 HasSubstr("read differently by different programs"))
         << scalar;
@@ -249,6 +249,13 @@ TEST(YamlScalarTest, AmbiguousScalarsAreRefused) {
   EXPECT_THAT(Arguments("{a: 1e999}"), HasSubstr("too large for a number"));
   EXPECT_THAT(Arguments("{a: [null]}"), HasSubstr("has no value"));
   EXPECT_THAT(Arguments("{a: ~}"), HasSubstr("has no value"));
+}
+
+// kubectl would make another key of them; the entry counts all the same.
+TEST(YamlScalarTest, KeysThatAreTruthValuesToKubectlTakeQuotes) {
+  EXPECT_THAT(Arguments("{n: 5}"), HasSubstr("write \"n\": kubectl reads it as false"));
+  EXPECT_THAT(Arguments("{a: {Yes: 5}}"), HasSubstr("write \"Yes\": kubectl reads it as true"));
+  EXPECT_EQ(Arguments("{'n': 5, \"y\": 6, true: 7, ny: 8}"), R"({"n":5,"ny":8,"true":7,"y":6})");
 }
 
 TEST(YamlTest, AliasesStandForWhatTheyName) {
@@ -340,7 +347,7 @@ TEST(YamlLimitsTest, NestingThatIsHardToParseEndsQuickly) {
 TEST(YamlTest, DuplicateKeysAreAnErrorAtAnyDepth) {
   EXPECT_THAT(SpecFaults("  steps:\n  - {name: a, name: b, device: d, operation: o}\n"),
               HasSubstr("f:6:15: spec.steps[0].name: is there twice"));
-  EXPECT_THAT(Arguments("{x: {y: [0, {z: 1, z: 2}]}}"), HasSubstr("is there twice"));
+  EXPECT_THAT(Arguments("{x: {a: [0, {z: 1, z: 2}]}}"), HasSubstr("is there twice"));
 }
 
 // All errors of a file are reported, not only the first, in file order.
