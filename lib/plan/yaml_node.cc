@@ -50,6 +50,17 @@ class Builder final : public YAML::EventHandler {
 
   std::vector<YamlNode> TakeDocuments() { return std::move(documents_); }
 
+  // What the innermost "{" or "[" that was not closed is and where it stands; empty: none.
+  std::string OpenBracket() const {
+    for (auto open = open_.rbegin(); open != open_.rend(); ++open) {
+      if (!open->is_flow) continue;
+      const YamlNode& node = open->node;
+      return absl::StrCat("the \"", node.kind == YamlNode::Kind::kMap ? "{" : "[", "\" at ",
+                          node.line, ":", node.column);
+    }
+    return "";
+  }
+
   void OnDocumentStart(const YAML::Mark&) override { anchors_.clear(); }
   void OnDocumentEnd() override {}
 
@@ -83,13 +94,13 @@ class Builder final : public YAML::EventHandler {
   }
 
   void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
-                       YAML::EmitterStyle::value) override {
-    Open(mark, tag, anchor, YamlNode::Kind::kSequence);
+                       YAML::EmitterStyle::value style) override {
+    Open(mark, tag, anchor, YamlNode::Kind::kSequence, style);
   }
   void OnSequenceEnd() override { Close(); }
   void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
-                  YAML::EmitterStyle::value) override {
-    Open(mark, tag, anchor, YamlNode::Kind::kMap);
+                  YAML::EmitterStyle::value style) override {
+    Open(mark, tag, anchor, YamlNode::Kind::kMap, style);
   }
   void OnMapEnd() override { Close(); }
 
@@ -98,6 +109,7 @@ class Builder final : public YAML::EventHandler {
   struct Container {
     YamlNode node;
     YAML::anchor_t anchor = 0;
+    bool is_flow = false;  // in brackets
     std::set<std::string> keys;
     bool has_key = false;  // a map's key has come and its value not
     YamlNode key;
@@ -132,7 +144,7 @@ class Builder final : public YAML::EventHandler {
   }
 
   void Open(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
-            YamlNode::Kind kind) {
+            YamlNode::Kind kind, YAML::EmitterStyle::value style) {
     CheckTag(mark, tag);
     Count(mark, 1);
     if (open_.size() >= kMaxYamlDepth) throw TooDeep(mark);
@@ -140,6 +152,7 @@ class Builder final : public YAML::EventHandler {
     container.node = NodeAt(mark);
     container.node.kind = kind;
     container.anchor = anchor;
+    container.is_flow = style == YAML::EmitterStyle::Flow;
     open_.push_back(std::move(container));
   }
 
@@ -264,6 +277,21 @@ absl::string_view TabHint(absl::string_view text, int line) {
              : "";
 }
 
+// What its other messages mostly mean. Of a bracket it only says where it gave up looking.
+std::string SyntaxHint(absl::string_view fault, const std::string& open_bracket) {
+  if (absl::StrContains(fault, "flow not found") && !open_bracket.empty()) {
+    return absl::StrCat("; ", open_bracket, " is not closed, or a comma is missing after it");
+  }
+  if (fault == "illegal map value") return "; quote text that holds \": \"";
+  if (fault == "illegal block entry") {
+    return "; begin the list on a line of its own, or quote text that begins with \"- \"";
+  }
+  if (fault == "end of map not found" || fault == "end of sequence not found") {
+    return "; check the indentation: what belongs together begins in the same column";
+  }
+  return "";
+}
+
 }  // namespace
 
 std::vector<YamlNode> LoadYaml(absl::string_view text, absl::string_view file,
@@ -280,8 +308,10 @@ std::vector<YamlNode> LoadYaml(absl::string_view text, absl::string_view file,
   } catch (const Stop& fault) {
     stop(fault.line, fault.column, fault.message);
   } catch (const YAML::Exception& fault) {
+    const absl::string_view tab = TabHint(text, fault.mark.line);
     stop(fault.mark.line + 1, fault.mark.column + 1,
-         absl::StrCat("not YAML: ", fault.msg, TabHint(text, fault.mark.line)));
+         absl::StrCat("not YAML: ", fault.msg,
+                      tab.empty() ? SyntaxHint(fault.msg, builder.OpenBracket()) : tab));
   }
   return builder.TakeDocuments();
 }

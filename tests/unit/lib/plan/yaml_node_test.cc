@@ -50,6 +50,22 @@ TEST(YamlNodeTest, TheValueThatIsTooManyIsNamed) {
   EXPECT_EQ(faults[0].mark.column, 5);
 }
 
+// yaml-cpp says where it stopped; what is to be mended mostly stands elsewhere.
+TEST(YamlNodeTest, FaultsInTheSyntaxSayWhatMayBeMeant) {
+  const auto said = [](absl::string_view text) {
+    const std::vector<Diagnostic> faults = FaultsOf(text);
+    return faults.size() == 1 ? faults[0].message : absl::StrCat(faults.size(), " faults");
+  };
+  EXPECT_EQ(said("a: 1\nb:\n- {c: 2\n- {c: 3}\n"),
+            "not YAML: end of map flow not found; the \"{\" at 3:3 is not closed, or a comma is "
+            "missing after it");
+  EXPECT_THAT(said("a: [1, [2], 3\nb: 4\n"), HasSubstr("the \"[\" at 1:4 is not closed"));
+  EXPECT_THAT(said("a: b: c\n"), HasSubstr("; quote text that holds \": \""));
+  EXPECT_THAT(said("a: - b\n"), HasSubstr("; begin the list on a line of its own"));
+  EXPECT_THAT(said("a:\n  b: 1\n c: 2\n"), HasSubstr("; check the indentation"));
+  EXPECT_THAT(said("a:\n  - 1\n - 2\n"), HasSubstr("; check the indentation"));
+}
+
 TEST(YamlNodeTest, TagsAreRefusedOnWhateverTheyStand) {
   for (const char* text : {"a: !foo x\n", "a: !foo [x]\n", "a: !foo {x: y}\n"}) {
     const std::vector<Diagnostic> faults = FaultsOf(text);
