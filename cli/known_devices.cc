@@ -38,15 +38,21 @@ std::string ShippedAdaptor(const DeviceCluster& cluster) {
   return "";
 }
 
+std::vector<std::string> ShippedNames() {
+  std::vector<std::string> names;
+  for (const Shipped& shipped : kShipped) names.emplace_back(shipped.name);
+  return names;
+}
+
 std::optional<Diagnostic> CheckCommand(const DeviceCluster& cluster) {
   const std::vector<std::string>& command = cluster.adaptor.command;
   if (command.size() < 2 || command[0] != "fractos-adaptor") return std::nullopt;
-  std::vector<std::string> names;
-  for (const Shipped& shipped : kShipped) names.emplace_back(shipped.name);
+  const std::vector<std::string> names = ShippedNames();
   if (std::find(names.begin(), names.end(), command[1]) != names.end()) return std::nullopt;
   const std::string near = NearestName(command[1], names);
+  const std::vector<SourceMark>& marks = cluster.adaptor.command_marks;
   return Diagnostic{
-      cluster.mark, "spec.adaptor.command[1]",
+      marks.size() == command.size() ? marks[1] : cluster.mark, "spec.adaptor.command[1]",
       absl::StrCat("no adaptor \"", command[1], "\" ships",
                    near.empty() ? absl::StrCat("; there are ", absl::StrJoin(names, ", "))
                                 : absl::StrCat(", did you mean \"", near, "\"?"))};

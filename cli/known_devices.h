@@ -19,6 +19,9 @@ std::optional<DeviceDescription> KnownDescription(const DeviceCluster& cluster);
 // The name in `fractos-adaptor NAME`; empty for any other command.
 std::string ShippedAdaptor(const DeviceCluster& cluster);
 
+// All that ship: names of adaptors, and of the default data centre's devices.
+std::vector<std::string> ShippedNames();
+
 // What is wrong with a `fractos-adaptor NAME` whose NAME does not ship; none for any other command.
 std::optional<Diagnostic> CheckCommand(const DeviceCluster& cluster);
 

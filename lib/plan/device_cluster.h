@@ -22,6 +22,7 @@ struct AdaptorSpec {
   std::vector<std::string> command;
   std::string options = "{}";  // a JSON object, given to the adaptor as it is
   std::vector<std::pair<std::string, std::string>> env;
+  std::vector<SourceMark> command_marks;  // of the command's words, if they were read from a file
 };
 
 struct DeviceCluster {

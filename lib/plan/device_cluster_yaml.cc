@@ -21,6 +21,7 @@ bool IsVariableName(absl::string_view name) {
 void ReadCommand(const std::optional<YamlField>& field, YamlFaults* faults, AdaptorSpec* adaptor) {
   for (const YamlField& word : ReadList(field, kMaxCommandWords, faults)) {
     adaptor->command.push_back(ReadText(word, kMaxAdaptorTextBytes, faults).value_or(""));
+    adaptor->command_marks.push_back(faults->MarkOf(*word.node));
   }
   if (!field.has_value() || field->node->kind != YamlNode::Kind::kSequence) return;
   if (field->node->children.empty() || field->node->children[0].text.empty()) {
