@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -88,7 +89,7 @@ Inputs ParseInputs(const std::vector<SourceFile>& files, const std::string& home
       inputs.clusters.push_back({std::move(cluster), file.folder});
     }
   }
-  if (inputs.clusters.empty() && inputs.diagnostics.empty()) {
+  if (inputs.clusters.empty()) {
     inputs.default_clusters = true;
     for (DeviceCluster& cluster : DefaultDataCentre(home)) {
       inputs.clusters.push_back({std::move(cluster), AbsoluteFolderOf("x")});
@@ -130,12 +131,55 @@ absl::StatusOr<ParameterValues> ParseParameters(const std::vector<std::string>& 
   return values;
 }
 
+namespace {
+
+// Whoever defines a device of their own may count on the others all the same.
+void SayThatNoneShips(const Inputs& inputs, std::vector<Diagnostic>* wrong) {
+  for (const std::string& name : ShippedNames()) {
+    const std::string fault = absl::StrCat("there is no device ", Quoted(name));
+    for (Diagnostic& one : *wrong) {
+      if (!absl::StartsWith(one.message, fault)) continue;
+      absl::StrAppend(&one.message, "; ", inputs.clusters.front().cluster.mark.file,
+                      " defines DeviceClusters, so those that ship are not there: define ", name,
+                      ", too, with command [fractos-adaptor, ", name, "]");
+    }
+  }
+}
+
+// "spec.steps[2]" of "spec.steps[2].inputs.image"; a field of no list is its own part.
+absl::string_view PartOf(absl::string_view field) { return field.substr(0, field.find(']')); }
+
+// Whether `field` holds `inner`.
+bool Holds(absl::string_view field, absl::string_view inner) {
+  return absl::ConsumePrefix(&inner, field) &&
+         (inner.empty() || inner.front() == '.' || inner.front() == '[');
+}
+
+// Whether `later` may be nothing but what follows from a field that could not be read.
+bool MayFollow(const Diagnostic& later, const Diagnostic& unread) {
+  if (later.mark.file != unread.mark.file) return false;
+  if (Holds(unread.field, later.field) || PartOf(unread.field) == PartOf(later.field)) return true;
+  const bool of_step =
+      absl::StartsWith(unread.field, "spec.steps") || absl::StartsWith(unread.field, "spec.onF");
+  const bool names = absl::EndsWith(unread.field, ".name") ||
+                     !absl::StrContains(absl::StripPrefix(unread.field, "spec."), '.');
+  return (of_step && names && absl::StartsWith(later.message, "there is no step ")) ||
+         (absl::StartsWith(unread.field, "spec.parameters") &&
+          absl::StrContains(later.message, "parameter")) ||
+         (unread.field == "spec.deadline" && absl::StrContains(later.message, "the deadline"));
+}
+
+}  // namespace
+
 std::vector<Diagnostic> CheckGraph(const TaskGraph& graph, const Inputs& inputs,
                                    const ParameterValues& parameters) {
   const KnownDescriptions known = DescribeWithoutStarting(inputs.DeviceClusters());
   std::vector<Diagnostic> wrong =
       Validate(graph, known.descriptions, parameters, known.undescribed);
-  if (!inputs.clusters_are_up) return wrong;
+  if (!inputs.clusters_are_up) {
+    if (!inputs.default_clusters) SayThatNoneShips(inputs, &wrong);
+    return wrong;
+  }
   // Whoever forgot that one is up looks for the devices that ship.
   std::vector<std::string> names;
   for (const PlacedCluster& placed : inputs.clusters) {
@@ -146,6 +190,28 @@ std::vector<Diagnostic> CheckGraph(const TaskGraph& graph, const Inputs& inputs,
     absl::StrAppend(&one.message, "; the data centre that is up has ", absl::StrJoin(names, ", "),
                     "; `fractosctl down` ends it");
   }
+  return wrong;
+}
+
+std::vector<Diagnostic> CheckInputs(const Inputs& inputs, const ParameterValues& parameters) {
+  const std::vector<Diagnostic>& unread = inputs.diagnostics;
+  std::vector<Diagnostic> wrong = unread;
+  // What a document is that nobody could tell may be what the others lack.
+  const bool unknown = absl::c_any_of(unread, [](const Diagnostic& one) {
+    return one.field.empty() || one.field == "kind" || one.field == "apiVersion";
+  });
+  bool more = unknown;
+  for (const TaskGraph& graph : inputs.graphs) {
+    if (unknown) break;
+    for (Diagnostic& later : CheckGraph(graph, inputs, parameters)) {
+      if (absl::c_any_of(unread, [&](const Diagnostic& one) { return MayFollow(later, one); })) {
+        more = true;
+      } else {
+        wrong.push_back(std::move(later));
+      }
+    }
+  }
+  if (more) wrong.push_back({{}, "", "more may show once these are right"});
   return wrong;
 }
 

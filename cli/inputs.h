@@ -62,6 +62,11 @@ absl::StatusOr<ParameterValues> ParseParameters(const std::vector<std::string>& 
 std::vector<Diagnostic> CheckGraph(const TaskGraph& graph, const Inputs& inputs,
                                    const ParameterValues& parameters);
 
+// inputs.diagnostics, and what CheckGraph says of what could be read all the same. Steps with a
+// fault of the former kind, and what may only follow from it, are left out: the last line then says
+// that there may be more.
+std::vector<Diagnostic> CheckInputs(const Inputs& inputs, const ParameterValues& parameters);
+
 // "namespace/name" of a step's device.
 std::string ClusterOf(const TaskGraph& graph, const TaskGraphStep& step);
 

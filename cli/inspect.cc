@@ -97,13 +97,7 @@ ExitCode ValidateFiles(const InspectOptions& options) {
     sources.insert(sources.end(), devices->begin(), devices->end());
     Inputs inputs = ParseInputs(sources, HomeFolder());
     if (const auto up = UseWhatIsUp(&inputs); !up.ok()) return Complain(up.status());
-    std::vector<Diagnostic> wrong = inputs.diagnostics;
-    for (const TaskGraph& graph : inputs.graphs) {
-      if (!inputs.diagnostics.empty()) break;
-      for (Diagnostic& found : CheckGraph(graph, inputs, *given)) {
-        wrong.push_back(std::move(found));
-      }
-    }
+    const std::vector<Diagnostic> wrong = CheckInputs(inputs, *given);
     if (!wrong.empty()) {
       code = Refuse(wrong);
       continue;

@@ -70,7 +70,7 @@ absl::StatusOr<Prepared> Prepare(RunInputs run, ExitCode* code) {
   *code = kExitBadInput;
   Inputs inputs = ParseInputs(run.sources, HomeFolder());
   if (!inputs.diagnostics.empty()) {
-    return absl::InvalidArgumentError(FormatDiagnostics(inputs.diagnostics));
+    return absl::InvalidArgumentError(FormatDiagnostics(CheckInputs(inputs, run.parameters)));
   }
   absl::StatusOr<TaskGraph> graph = OnlyGraph(inputs);
   if (!graph.ok()) return absl::InvalidArgumentError(absl::StrCat(graph.status().message(), "\n"));

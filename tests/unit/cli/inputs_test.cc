@@ -1,5 +1,6 @@
 #include "cli/inputs.h"
 
+#include <map>
 #include <string>
 
 #include "absl/strings/str_replace.h"
@@ -150,6 +151,48 @@ TEST(DrawTest, MermaidHasEveryStepAndEdge) {
   EXPECT_THAT(drawn, HasSubstr("step_read -->|image| step_classify\n"));
   EXPECT_THAT(drawn, HasSubstr("step_read -.-> step_write\n"));
   EXPECT_THAT(drawn, HasSubstr("subgraph on_failure"));
+}
+
+TEST(InputsTest, WhoDefinesADeviceHearsThatThoseThatShipAreNotThere) {
+  const Inputs inputs =
+      ParseInputs({{"g.yaml", kGraph, "/here"}, {"d.yaml", kDevices, "/there"}}, "/mine");
+  EXPECT_THAT(
+      FormatDiagnostics(CheckGraph(inputs.graphs[0], inputs, {})),
+      HasSubstr("there is no device \"cnn\"; d.yaml defines DeviceClusters, so those that "
+                "ship are not there: define cnn, too, with command [fractos-adaptor, cnn]"));
+}
+
+TEST(InputsTest, AnAdaptorThatDoesNotShipIsNamedWhereItStands) {
+  const std::string text = absl::StrReplaceAll(kDevices, {{"adaptor, storage", "adaptor, stor"}});
+  EXPECT_THAT(FormatDiagnostics(ParseInputs({{"d.yaml", text, "/"}}, "/").diagnostics),
+              HasSubstr("d.yaml:6:40: spec.adaptor.command[1]: no adaptor \"stor\" ships"));
+}
+
+std::string AllFaultsOf(const std::map<std::string, std::string>& changes) {
+  const Inputs inputs =
+      ParseInputs({{"g.yaml", absl::StrReplaceAll(kGraph, changes), "/here"}}, "/mine");
+  return FormatDiagnostics(CheckInputs(inputs, {}));
+}
+
+// promise: C-10
+TEST(InputsTest, WhatCouldBeReadIsCheckedBesidesWhatCouldNot) {
+  EXPECT_EQ(AllFaultsOf({}), "");
+  EXPECT_EQ(AllFaultsOf({{"metadata: {name", "metadata: {label: x, name"},
+                         {"operation: classify", "operation: clasify"}}),
+            "g.yaml:3:12: metadata.label: unknown field, did you mean \"labels\"?\n"
+            "g.yaml:8:46: spec.steps[1].operation: the device \"cnn\" has no operation "
+            "\"clasify\", did you mean \"classify\"?\n");
+}
+
+// promise: C-10
+TEST(InputsTest, WhatMayOnlyFollowFromAFaultIsNotSaidButThatThereMayBeMore) {
+  EXPECT_EQ(AllFaultsOf({{"{name: classify, device", "{nam: classify, device"},
+                         {"operation: classify", "operation: clasify"}}),
+            "g.yaml:8:5: spec.steps[1].name: is required\n"
+            "g.yaml:8:6: spec.steps[1].nam: unknown field, did you mean \"name\"?\n"
+            "more may show once these are right\n");
+  EXPECT_THAT(AllFaultsOf({{"kind: TaskGraph", "kind: Graph"}}),
+              HasSubstr("\nmore may show once these are right\n"));
 }
 
 TEST(DrawTest, DotHasEveryStepAndEdge) {
