@@ -155,7 +155,9 @@ class OtlpExporter::Impl {
       const httplib::Result result = client_.Post(path, body, "application/json");
       if (result && result->status / 100 == 2) return absl::OkStatus();
       const std::string why = result ? absl::StrCat("answered ", result->status, ": ", result->body)
-                                     : httplib::to_string(result.error());
+                              : result.error() == httplib::Error::Connection
+                                  ? "nobody listens there"
+                                  : httplib::to_string(result.error());
       if ((result && !IsBusy(result->status)) || tries == kTries || !WaitToRetry()) {
         return absl::UnavailableError(absl::StrCat("spans not sent to ", options_.url, ": ", why));
       }
