@@ -40,10 +40,11 @@ absl::StatusOr<GraphObject> Prepare(const Session& session, const RunOptions& op
 
 // A device that is not there is no fault: the operator waits for it. But it may be a slip of the
 // pen, and a device that only the file defines will never come by itself.
-void SayWhatIsAbsent(const DevicesThere& devices, const GraphObject& made) {
+void SayWhatIsAbsent(const DevicesThere& devices, const GraphObject& made, bool refused) {
   for (const DevicesThere::Absent& absent : devices.absent) {
     std::cerr << "note: there is no DeviceCluster " << absent.cluster << " yet" << absent.hint
-              << "; the run waits for it, " << FormatDuration(made.graph.deadline) << " at most\n";
+              << "; " << (refused ? "a run would wait" : "the run waits") << " for it, "
+              << FormatDuration(made.graph.deadline) << " at most\n";
     for (const DeviceCluster& cluster : made.clusters) {
       if (cluster.FullName() != absent.cluster) continue;
       std::cerr << "note: " << cluster.mark.file << " defines it: `kubectl apply -f "
@@ -52,12 +53,18 @@ void SayWhatIsAbsent(const DevicesThere& devices, const GraphObject& made) {
   }
 }
 
-void Cancel(const Session& session, const kube::Object& object) {
-  std::cerr << "cancelling; press Ctrl-C again to leave the run to the cluster\n";
+// One that no operator has taken up has nothing to be cancelled, and nobody who would say so.
+OnInterrupt Cancel(const Session& session, const kube::Object& object) {
+  const bool taken_up = !object.status().empty();
+  std::cerr << (taken_up ? "cancelling; press Ctrl-C again to leave the run to the cluster\n"
+                         : "cancelling\n");
   const absl::StatusOr<kube::Object> patched =
       session.client->Patch(session.Soon(), TaskGraphs(object.ns()), object.name(),
                             {{"spec", {{"cancel", true}}}}, {.field_manager = kFieldManager});
   if (!patched.ok()) std::cerr << ExplainRefusal(patched.status(), "");
+  if (taken_up) return OnInterrupt::kWait;
+  std::cerr << "no operator has taken the run up yet; " << WhatIsLeft(object) << "\n";
+  return OnInterrupt::kLeave;
 }
 
 }  // namespace
@@ -75,6 +82,7 @@ ExitCode Run(const Session& session, const RunOptions& options) {
   if (const std::vector<Diagnostic> wrong =
           Validate(made->graph, devices->descriptions, *parameters, devices->undescribed);
       !wrong.empty()) {
+    SayWhatIsAbsent(*devices, *made, /*refused=*/true);
     return Refuse(wrong);
   }
   const std::string& file = made->graph.mark.file;
@@ -85,13 +93,10 @@ ExitCode Run(const Session& session, const RunOptions& options) {
   if (!options.show.quiet) {
     std::cerr << "taskgraph.fractos.dev/" << created->name() << " created in namespace "
               << created->ns() << "\n";
-    SayWhatIsAbsent(*devices, *made);
+    SayWhatIsAbsent(*devices, *made, /*refused=*/false);
   }
   return ShowToItsEnd(session, *std::move(created), options.show,
-                      [&session](const kube::Object& object) {
-                        Cancel(session, object);
-                        return OnInterrupt::kWait;
-                      });
+                      [&session](const kube::Object& object) { return Cancel(session, object); });
 }
 
 ExitCode Watch(const Session& session, const std::string& run, const ShowOptions& options) {

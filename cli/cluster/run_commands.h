@@ -12,7 +12,8 @@ namespace fractos::cluster {
 
 // Makes a TaskGraph object of the one in the files and shows it to its end. What can be known to be
 // wrong beforehand, devices on the cluster included, makes none. The first Ctrl-C asks for the
-// run's cancellation and waits for it, the second leaves it to the cluster.
+// run's cancellation and waits for it, unless no operator has taken the run up; the second leaves
+// it to the cluster.
 ExitCode Run(const Session& session, const RunOptions& options);
 
 // Shows a run to its end, or what it ended with. Ctrl-C leaves: the run goes on.

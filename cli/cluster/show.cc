@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "cli/cluster/follower.h"
 #include "cli/cluster/observed_run.h"
@@ -16,6 +17,7 @@
 #include "cli/progress_view.h"
 #include "cli/report.h"
 #include "cli/wakeup.h"
+#include "lib/plan/duration.h"
 
 namespace fractos::cluster {
 namespace {
@@ -56,11 +58,28 @@ class Screen {
   std::string said_;
 };
 
+// How long an operator may take to see a new run before that is remarkable, and how long after its
+// deadline to end it.
+constexpr Duration kTakenUpWithin = std::chrono::seconds(5);
+constexpr Duration kEndGrace = std::chrono::seconds(10);
+// Without a word from the cluster time alone makes the difference.
+constexpr int kLookAgainMilliseconds = 1000;
+
+bool TakenUp(const kube::Object& object) { return !object.status().empty(); }
+
+std::string NotTakenUp(const kube::Object& object) {
+  return absl::StrCat("no operator has taken up ", object.key().ToString(),
+                      " yet: is one running, and does it watch this namespace (watchNamespaces)?");
+}
+
 ExitCode PrintEnd(const ObservedRun& run, const kube::Object& object, const ShowOptions& options) {
   const ExitCode code = run.code();
   if (run.accepted == ObservedRun::Accepted::kNo && options.format == ReportFormat::kText) {
     std::cerr << "fractosctl: TaskGraph " << object.key().ToString()
               << " was not accepted: " << run.note << "\n";
+    if (absl::StrContains(run.note, "there is no device ")) {
+      std::cerr << "`kubectl fractos status` lists those there are; `kubectl apply` makes one\n";
+    }
   } else {
     std::cout << FormatReport({run.plan, run.snapshot}, options.format,
                               Display::WantsColour(STDOUT_FILENO))
@@ -74,6 +93,11 @@ ExitCode PrintEnd(const ObservedRun& run, const kube::Object& object, const Show
 
 }  // namespace
 
+std::string WhatIsLeft(const kube::Object& task_graph) {
+  return absl::StrCat("TaskGraph ", task_graph.key().ToString(), " is left there: `kubectl delete ",
+                      "taskgraph ", task_graph.name(), " -n ", task_graph.ns(), "` removes it");
+}
+
 ExitCode ShowToItsEnd(const Session& session, kube::Object task_graph, const ShowOptions& options,
                       const std::function<OnInterrupt(const kube::Object&)>& on_interrupt) {
   Wakeup wakeup;
@@ -81,10 +105,16 @@ ExitCode ShowToItsEnd(const Session& session, kube::Object task_graph, const Sho
   const kube::Collection collection = TaskGraphs(task_graph.ns());
   Follower follower(session.client, session.clock, collection, std::move(task_graph),
                     [&wakeup] { wakeup.Notify(); });
+  const Time begin = session.clock->Now();
   bool interrupted = false;
   while (true) {
     const Follower::View view = follower.Now();
-    const ObservedRun run = ObserveRun(*view.object);
+    ObservedRun run = ObserveRun(*view.object);
+    const Duration waited = session.clock->Now() - begin;
+    const bool taken_up = TakenUp(*view.object);
+    if (!taken_up && waited >= kTakenUpWithin) {
+      run.note = absl::StrCat("note: ", NotTakenUp(*view.object));
+    }
     const int64_t now_us = std::chrono::duration_cast<std::chrono::microseconds>(
                                session.clock->WallNow().time_since_epoch())
                                .count();
@@ -94,11 +124,19 @@ ExitCode ShowToItsEnd(const Session& session, kube::Object task_graph, const Sho
       return Complain(absl::NotFoundError(absl::StrCat("TaskGraph ", view.object->key().ToString(),
                                                        " was deleted before it had ended")));
     }
+    // Nobody else would ever end it.
+    if (!taken_up && view.trouble.ok() && waited >= run.plan.deadline + kEndGrace) {
+      return Complain(absl::DeadlineExceededError(absl::StrCat(
+                          "its deadline, ", FormatDuration(run.plan.deadline), ", has passed; ",
+                          NotTakenUp(*view.object), "\n", WhatIsLeft(*view.object))),
+                      kExitDeadline);
+    }
     if (wakeup.interrupted() && !interrupted) {
       interrupted = true;
       if (on_interrupt(*view.object) == OnInterrupt::kLeave) return kExitInterrupted;
     }
-    wakeup.Wait(screen.RedrawMilliseconds());
+    const int redraw = screen.RedrawMilliseconds();
+    wakeup.Wait(redraw < 0 && !taken_up ? kLookAgainMilliseconds : redraw);
   }
 }
 

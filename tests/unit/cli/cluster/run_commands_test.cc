@@ -45,6 +45,13 @@ class RunCommandsTest : public ClusterTest {
     });
   }
 
+  // An event of every run that tells nothing.
+  void Wake() {
+    for (const kube::Object& object : server_.All(TaskGraphs("default"))) {
+      Put(object, kube::Json::object());
+    }
+  }
+
   const std::string folder_;
   RunOptions options_;
 };
@@ -119,6 +126,54 @@ TEST_F(RunCommandsTest, ADeviceThatIsNotThereIsSaidAndWaitedFor) {
   const Printed printed = RunIt();
   EXPECT_EQ(printed.code, kExitDeadline);
   EXPECT_THAT(printed.err, HasSubstr("note: there is no DeviceCluster default/storage yet"));
+}
+
+TEST_F(RunCommandsTest, ADeviceThatIsNotThereIsSaidBesidesOtherFaults) {
+  PutStorage("store");
+  options_.parameters = {"imag=cat.png"};
+  const Printed printed = RunIt();
+  EXPECT_EQ(printed.code, kExitBadInput);
+  EXPECT_THAT(printed.err, HasSubstr("the graph has no such parameter"));
+  EXPECT_THAT(printed.err, HasSubstr("note: there is no DeviceCluster default/storage yet, did you "
+                                     "mean \"default/store\"?; a run would wait for it"));
+}
+
+TEST_F(RunCommandsTest, WhoNamedADeviceThatIsNotThereHearsWhoListsThem) {
+  PutStorage();
+  AfterCall("create", Refused("spec.steps[0].device: there is no device \"gpu\""));
+  EXPECT_THAT(RunIt().err, HasSubstr("there is no device \"gpu\"\n`kubectl fractos status` lists "
+                                     "those there are; `kubectl apply` makes one\n"));
+}
+
+// The operator may not run, or not look after this namespace; nobody would ever end the run.
+// promise: C-64
+TEST_F(RunCommandsTest, ARunThatNoOperatorTakesUpIsNotWaitedForForEver) {
+  PutStorage();
+  After("watch", "taskgraphs", [this] {
+    time_.Advance(std::chrono::hours(2));
+    Wake();
+  });
+  const Printed printed = RunIt();
+  EXPECT_EQ(printed.code, kExitDeadline);
+  const std::string name = server_.All(TaskGraphs("default"))[0].name();
+  EXPECT_THAT(printed.err, HasSubstr("no operator has taken up default/" + name +
+                                     " yet: is one running, and does it watch this namespace"));
+  EXPECT_THAT(printed.err, HasSubstr("`kubectl delete taskgraph " + name + " -n default`"));
+}
+
+// promise: C-64
+TEST_F(RunCommandsTest, ThatNoOperatorTakesARunUpIsSaidAndCtrlCLeavesAtOnce) {
+  PutStorage();
+  After("watch", "taskgraphs", [this] {
+    time_.Advance(std::chrono::seconds(6));
+    ::raise(SIGINT);
+    Wake();
+  });
+  const Printed printed = RunIt();
+  EXPECT_EQ(printed.code, kExitInterrupted);
+  EXPECT_THAT(printed.err, HasSubstr("note: no operator has taken up default/classify-"));
+  EXPECT_THAT(printed.err, HasSubstr("is left there: `kubectl delete taskgraph classify-"));
+  EXPECT_TRUE(kube::BoolMember(server_.All(TaskGraphs("default"))[0].spec(), "cancel"));
 }
 
 TEST_F(RunCommandsTest, DevicesThatMayNotBeListedAreLeftToTheOperator) {
