@@ -195,7 +195,7 @@ ExitCode Copy(const Session& session, const CopyOptions& options) {
   if (!key.ok()) return Complain(key.status(), kExitBadInput);
   const absl::StatusOr<kube::Object> cluster =
       session.client->Get(session.Soon(), DeviceClusters(key->ns), key->name);
-  if (kube::IsNotFound(cluster.status())) {
+  if (kube::IsNotFound(cluster.status()) && !LacksFractos(cluster.status())) {
     return Complain(
         absl::InvalidArgumentError(absl::StrCat("there is no DeviceCluster ", ends->remote.cluster,
                                                 "; `kubectl fractos status` lists them")),

@@ -46,9 +46,7 @@ absl::string_view WayOut(const absl::Status& status) {
   if (kube::IsForbidden(status)) {
     return "ask whoever runs the cluster for that right; docs/fractosctl.md lists those needed";
   }
-  const std::optional<kube::ApiStatus> answer = kube::GetApiStatus(status);
-  // The path itself is unknown, not an object under it.
-  if (kube::IsNotFound(status) && answer.has_value() && answer->name.empty()) {
+  if (LacksFractos(status)) {
     return "it has no TaskGraphs: is FractOS installed there?";
   }
   if (kube::GetTransportFailure(status).has_value()) {
@@ -58,6 +56,12 @@ absl::string_view WayOut(const absl::Status& status) {
 }
 
 }  // namespace
+
+bool LacksFractos(const absl::Status& status) {
+  // The path itself is unknown, not an object under it.
+  const std::optional<kube::ApiStatus> answer = kube::GetApiStatus(status);
+  return kube::IsNotFound(status) && answer.has_value() && answer->name.empty();
+}
 
 std::string ExplainRefusal(const absl::Status& status, absl::string_view source) {
   const std::optional<kube::ApiStatus> answer = kube::GetApiStatus(status);

@@ -15,6 +15,9 @@ namespace fractos::cluster {
 // refused; empty: none was.
 std::string ExplainRefusal(const absl::Status& status, absl::string_view source);
 
+// Whether the server knows no such kind of object, rather than not this one.
+bool LacksFractos(const absl::Status& status);
+
 // Prints that. kExitBadInput when the server says that what it was given is wrong, kExitDeadline
 // when it did not answer in time, else kExitFailed.
 ExitCode ComplainOfCluster(const absl::Status& status, absl::string_view source = "");

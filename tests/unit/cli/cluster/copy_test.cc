@@ -140,6 +140,11 @@ TEST_F(CopyTest, WhatCannotBeCopiedIsRefused) {
   EXPECT_EQ(CopyIt(file, file).code, kExitBadInput);
   EXPECT_EQ(CopyIt(file, "storage:").code, kExitBadInput);
   EXPECT_THAT(CopyIt(file, "strage:k").err, HasSubstr("there is no DeviceCluster default/strage"));
+  // As a server answers that has no such resource at all.
+  Fail("get", "deviceclusters",
+       kube::MakeError(kube::ApiStatus{
+           .code = 404, .reason = kube::kReasonNotFound, .message = "no such page"}));
+  EXPECT_THAT(CopyIt(file, "storage:k").err, HasSubstr("is FractOS installed there?"));
   EXPECT_EQ(CopyIt(folder_ + "/no-such", "storage:k").code, kExitBadInput);
   kube::Object storage = *server_.Find(DeviceClusters("default"), "storage");
   storage.mutable_status().erase("leader");

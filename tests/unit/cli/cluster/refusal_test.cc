@@ -44,6 +44,7 @@ TEST(RefusalTest, OtherErrorsSayWhatCanBeDone) {
                                  .code = 404, .reason = kube::kReasonNotFound, .message = "no"}),
                              ""),
               HasSubstr("is FractOS installed there?"));
+  EXPECT_FALSE(LacksFractos(kube::NotFoundError(graphs, "x")));
   EXPECT_EQ(Capture([] { return ComplainOfCluster(absl::DeadlineExceededError("late")); }).code,
             kExitDeadline);
 }
