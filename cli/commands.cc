@@ -10,6 +10,7 @@
 #include "CLI/Config.hpp"
 #include "CLI/Formatter.hpp"
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "cli/cluster/copy.h"
 #include "cli/cluster/listings.h"
 #include "cli/cluster/logs.h"
@@ -55,6 +56,9 @@ constexpr const char* kNoDeviceFiles =
 constexpr const char* kNoCentre =
     "keeps a data centre on this machine; on a cluster the operator keeps DeviceClusters up";
 
+// What the plugin refuses, and says why.
+constexpr const char* kHereOnly[] = {"resume", "up", "down"};
+
 class Commands {
  public:
   Commands(char** argv, kube::TransportFactory transports) : cluster_(argv, std::move(transports)) {
@@ -82,12 +86,22 @@ class Commands {
     AddCentre();
     AddCopy();
     AddCompletion();
+    if (!cluster_.is_plugin()) return;
+    for (const char* name : kHereOnly) app_.get_subcommand(name)->group("");  // not in the help
   }
 
   int Main(int argc, char** argv) {
     if (argc == 1) {
       std::cerr << app_.help();
       return kExitBadInput;
+    }
+    // As other programs take them: `version`, `help`, `help COMMAND`.
+    std::vector<char*> words(argv, argv + argc);
+    std::string option = absl::StrCat("--", argv[1]);
+    if (option == "--version" || option == "--help") {
+      words.erase(words.begin() + 1);
+      words.insert(words.begin() + std::min(words.size(), size_t{2}), option.data());
+      argv = words.data();
     }
     // CLI11 would only say that a command is missing.
     const std::vector<std::string> known = CommandNames();
@@ -116,8 +130,7 @@ class Commands {
   }
 
   int UnknownCommand(const std::string& name, const std::vector<std::string>& known) const {
-    const bool option = name == "help" || name == "version";
-    const std::string near = option ? "--" + name : NearestName(name, known);
+    const std::string near = NearestName(name, known);
     std::cerr << "fractosctl: there is no command \"" << name << "\""
               << (near.empty() ? "" : "; did you mean \"" + near + "\"?") << "\nTry `"
               << cluster_.program() << " --help`.\n";

@@ -90,6 +90,8 @@ TEST_F(CliClusterTest, WhatMakesNoSenseOnAClusterIsRefusedWithTheReason) {
 TEST_F(CliClusterTest, HelpSaysHowThePlaceIsChosen) {
   const CommandResult help = cli_.Run({"--help"});
   EXPECT_THAT(help.out, HasSubstr("unless called as `kubectl fractos`"));
+  EXPECT_THAT(help.out, HasSubstr("Finish a run whose fractosctl was killed"));
+  EXPECT_THAT(Plugin("--help").out, Not(HasSubstr("Finish a run whose fractosctl was killed")));
   EXPECT_THAT(cli_.Run({"run", "--help"}).out, HasSubstr("--context"));
   EXPECT_THAT(cli_.Run({"run", "--help"}).out, Not(HasSubstr("--all-namespaces")));
 }
