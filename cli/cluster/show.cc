@@ -100,12 +100,12 @@ std::string WhatIsLeft(const kube::Object& task_graph) {
 
 ExitCode ShowToItsEnd(const Session& session, kube::Object task_graph, const ShowOptions& options,
                       const std::function<OnInterrupt(const kube::Object&)>& on_interrupt) {
+  const Time begin = session.clock->Now();  // before a follower can tell anybody anything
   Wakeup wakeup;
   Screen screen(options);
   const kube::Collection collection = TaskGraphs(task_graph.ns());
   Follower follower(session.client, session.clock, collection, std::move(task_graph),
                     [&wakeup] { wakeup.Notify(); });
-  const Time begin = session.clock->Now();
   bool interrupted = false;
   while (true) {
     const Follower::View view = follower.Now();
