@@ -28,6 +28,7 @@ std::string ShortCluster(absl::string_view cluster) {
 }
 
 std::string ShortAddress(const Address& address) {
+  if (address.IsDriver()) return "driver";  // of a step that it recorded as Skipped
   return address.IsNone() ? "" : absl::StrCat(ShortCluster(address.cluster), "-", address.replica);
 }
 
