@@ -207,6 +207,7 @@ void Device::Impl::Execute(Ticket ticket, fractos::Execute execution) {
          frame.status().message());
     return;
   }
+  OutFrame request = *std::move(frame);
   std::shared_ptr<Connection> connection;
   bool wake = false;
   {
@@ -219,11 +220,11 @@ void Device::Impl::Execute(Ticket ticket, fractos::Execute execution) {
     running.execution = std::move(execution);
     running.sent = connection != nullptr;
     // Without an adaptor it waits here for the next one.
-    if (connection == nullptr) running.frame = *std::move(frame);
+    if (connection == nullptr) std::swap(running.frame, request);
     // Nobody else looks at the deadlines while there is no adaptor, or once the supervisor reads.
     wake = (reading_ || connection == nullptr) && running.deadline < next_due_;
   }
-  if (connection != nullptr) WriteTo(*connection, *std::move(frame));
+  if (connection != nullptr) WriteTo(*connection, std::move(request));
   if (wake) waker_->Wake();
 }
 

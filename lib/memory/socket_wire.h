@@ -3,6 +3,7 @@
 #define FRACTOS_LIB_MEMORY_SOCKET_WIRE_H_
 
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/un.h>
 
 #include <cstdint>

@@ -357,9 +357,22 @@ class World:
 
 
 def documents(path):
-    """The objects of a YAML file."""
+    """The objects of a YAML file, as kubectl reads them: y and n are truth values, also as keys."""
     import yaml
-    return [one for one in yaml.safe_load_all(pathlib.Path(path).read_text()) if one]
+
+    class Loader(yaml.SafeLoader):
+        bool_values = {**yaml.SafeLoader.bool_values, "y": True, "n": False}
+
+    Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^[yYnN]$"), "yYnN")
+
+    def named(value):
+        if isinstance(value, dict):
+            return {str(key).lower() if isinstance(key, bool) else key: named(each)
+                    for key, each in value.items()}
+        return [named(each) for each in value] if isinstance(value, list) else value
+
+    text = pathlib.Path(path).read_text()
+    return [named(one) for one in yaml.load_all(text, Loader) if one]
 
 
 def example(path, **parameters):
