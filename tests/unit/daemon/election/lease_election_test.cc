@@ -280,8 +280,8 @@ TEST_F(LeaseElectionTest, AConflictWithALeaderThatCameAfterItEndsIt) {
   Replica* replica = Make(0);
   Fault overtaken = FaultOf("update-status");
   overtaken.before = [this] {
+    PutEpoch(50);  // first, for the Lease is seen at once
     PutLease("uid-9/0123456789abcdef0123456789abcdef", 7);
-    PutEpoch(50);
   };
   replica->client.Inject(overtaken);
   replica->election->Start();
