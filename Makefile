@@ -138,10 +138,8 @@ cluster-bench: images have-cluster-deps ## measure on that Kubernetes, or PARTS=
 kube-tools: ## build the tools that check charts and manifests, once, into the cache
 	@$(CLUSTER) tools
 
-# Two that cannot be built everywhere, and are not built by kube-tools, are left out.
 .PHONY: chart-check
 CHECKS ?=
-chart-check: export CHART_WITHOUT ?= kube-linter dashboard-linter
 chart-check: | have-cluster-deps ## chart, CRDs, alerts and dashboards, also on an API server without nodes; or CHECKS='some'
 	@$(CLUSTER) binaries kubectl helm etcd kube-apiserver
 	@$(CLUSTER) tools

@@ -5,10 +5,8 @@
 #   tools/check_chart.sh [NAME...]
 #
 # Tools are those that `make kube-tools` and `make cluster-binaries` build, in the versions of
-# tests/cluster/programs.py; promtool of Debian's package prometheus; and two that nothing here builds,
-# NAME-VERSION in ${XDG_CACHE_HOME:-~/.cache}/fractos/bin. A check whose tool is missing fails and says
-# so; with CHART_WITHOUT="kube-linter dashboard-linter" those named are left out, which the last line
-# counts: "chart: N passed, M failed, K left out".
+# tests/cluster/programs.py, and promtool of Debian's package prometheus. A check whose tool is missing
+# fails and says so. The last line is "chart: N passed, M failed".
 set -uo pipefail
 cd "$(dirname "$0")/.."
 [ $# -gt 0 ] || set -- crds lint unit docs metrics dashboards rules schemas kube-score kube-linter \
@@ -18,22 +16,10 @@ chart=helm/fractos
 # What templates are rendered for.
 kubernetes=$(sed -n 's/^KUBERNETES = "\(.*\)"$/\1/p' tests/cluster/programs.py)
 
-declare -A others=([kube-linter]=0.8.3 [dashboard-linter]=0.2.0)
 missing_tool=69  # the exit status of a check that could not run
 
 # tool NAME: its path, on standard output.
-tool() {
-  if [ -z "${others[$1]:-}" ]; then
-    tests/cluster/cluster which "$1" || return $missing_tool
-    return
-  fi
-  local path=$cache/bin/$1-${others[$1]}
-  if [ ! -x "$path" ]; then
-    echo "$1 ${others[$1]} is not in $cache/bin, and nothing here builds it" >&2
-    return $missing_tool
-  fi
-  echo "$path"
-}
+tool() { tests/cluster/cluster which "$1" || return $missing_tool; }
 
 # promtool: that of PATH, else out of Debian's package, which is not installed, for it would start a server.
 promtool() {
@@ -130,8 +116,9 @@ check_kube-linter() {
 }
 
 check_dashboard-linter() {
-  local linter file; linter=$(tool dashboard-linter) || return
-  for file in "$chart"/dashboards/*.json; do "$linter" lint --strict "$file" || return 1; done
+  local linter file files=("$chart"/dashboards/*.json); linter=$(tool dashboard-linter) || return
+  for file in "${files[@]}"; do "$linter" lint --strict "$file" || return 1; done
+  echo "${#files[@]} dashboards"
 }
 
 # on_server PROGRAM: one of the tests on a real API server, which exit 2 for want of programs.
@@ -147,16 +134,10 @@ check_server() { on_server tests/chart/run.py; }
 
 passed=0
 failed=0
-left_out=0
 for name in "$@"; do
   if ! declare -F "check_$name" >/dev/null; then
     echo "tools/check_chart.sh: there is no check '$name'" >&2
     exit 2
-  fi
-  if [[ " ${CHART_WITHOUT:-} " == *" $name "* ]]; then
-    left_out=$((left_out + 1))
-    printf 'LEFT OUT %s: CHART_WITHOUT names it\n' "$name"
-    continue
   fi
   start=$SECONDS
   output=$("check_$name" 2>&1)
@@ -171,5 +152,5 @@ for name in "$@"; do
     printf 'FAILED %-16s %3d s\n' "$name" $((SECONDS - start))
   fi
 done
-echo "chart: $passed passed, $failed failed, $left_out left out"
+echo "chart: $passed passed, $failed failed"
 [ $failed -eq 0 ]

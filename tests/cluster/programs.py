@@ -2,8 +2,8 @@
 
 All are built from Go modules: once, into PROGRAMS/NAME-VERSION, shared by all checkouts; into
 NAME-VERSION-VARIANT where more than the version decides what is built. A program appears there by a
-rename, whole or not at all. Two whose modules have replacements cannot be installed by name and
-version alone: each has a module of its own under binaries/.
+rename, whole or not at all. Those that cannot be installed by name and version alone, each go.mod says
+why, have a module of their own under binaries/.
 """
 import dataclasses
 import fcntl
@@ -71,8 +71,11 @@ CLUSTER = [
 TOOLS = [
     Program("kubeconform", "0.7.0", "github.com/yannh/kubeconform/cmd/kubeconform"),
     Program("kube-score", "1.20.0", "github.com/zegl/kube-score/cmd/kube-score"),
-    Program("helm-unittest", "1.0.1", "github.com/helm-unittest/helm-unittest/cmd/helm-unittest"),
+    Program("helm-unittest", "1.0.1", "github.com/helm-unittest/helm-unittest/cmd/helm-unittest",
+            "helm-unittest"),
     Program("helm-docs", "1.14.2", "github.com/norwoodj/helm-docs/cmd/helm-docs"),
+    Program("kube-linter", "0.8.3", "golang.stackrox.io/kube-linter/cmd/kube-linter", "kube-linter"),
+    Program("dashboard-linter", "0.2.0", "github.com/grafana/dashboard-linter", "dashboard-linter"),
 ]
 
 

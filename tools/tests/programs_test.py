@@ -23,12 +23,14 @@ class ProgramsTest(unittest.TestCase):
                 self.assertEqual([v for v in versions if v in text], [], path)
 
     def test_what_is_built_as_a_module_is_of_that_version(self):
-        for name in ("kube-apiserver", "etcd"):
-            program = programs.named(name)
-            module = (CLUSTER / "binaries" / program.module / "go.mod").read_text()
-            wanted = re.search(r"^\S*(?:k8s\.io/kubernetes|etcd/server/v3) v(\S+)",
-                               module.replace("require ", "").replace("\t", ""), re.MULTILINE)
-            self.assertEqual(wanted[1], program.version)
+        for program in ALL:
+            if not program.module:
+                continue
+            text = (CLUSTER / "binaries" / program.module / "go.mod").read_text()
+            wanted = [version for module, version
+                      in re.findall(r"^(?:require |\t)(\S+) v([\d.]+)\b", text, re.MULTILINE)
+                      if f"{program.package}/".startswith(f"{module}/")]
+            self.assertEqual(wanted, [program.version], program.name)
 
     def test_the_readme_says_them(self):
         said = {}
