@@ -43,11 +43,11 @@ constexpr double kMaxReadyMilliseconds = 300;
 
 using Values = std::map<std::string, double>;
 
-// Runs the bare ring `program` beside us: what it prints, by name.
-absl::StatusOr<Values> RunRingProgram(const std::string& program) {
+// Runs the bare ring `program` beside us, with `argument`: what it prints, by name.
+absl::StatusOr<Values> RunRingProgram(const std::string& program, const std::string& argument) {
   const absl::StatusOr<std::string> path = FindProgram(program);
   if (!path.ok()) return path.status();
-  FILE* const pipe = ::popen(path->c_str(), "r");
+  FILE* const pipe = ::popen(absl::StrCat(*path, " ", argument).c_str(), "r");
   if (pipe == nullptr) return absl::UnavailableError(absl::StrCat("cannot start ", *path));
   Values values;
   char line[256];
@@ -181,13 +181,15 @@ absl::Status MeasureChain(const Options& options, std::vector<Measure>* measures
   if (!warm.ok()) return warm.status();
   if (!options.only.empty()) return Profile(options, chain->get(), *plan);
 
-  Paired round, flood, pass, tcp;
+  Paired round, flood, pass, tcp, adaptors_round, adaptors_flood;
   for (int i = 0; i < options.repetitions; ++i) {
     std::cerr << "repetition " << i + 1 << " of " << options.repetitions << "\n";
-    const absl::StatusOr<Values> raw = RunRingProgram("ring_tcp");
+    const absl::StatusOr<Values> raw = RunRingProgram("ring_tcp", "");
     if (!raw.ok()) return raw.status();
-    const absl::StatusOr<Values> grpc = RunRingProgram("ring_grpc");
+    const absl::StatusOr<Values> grpc = RunRingProgram("ring_grpc", "");
     if (!grpc.ok()) return grpc.status();
+    const absl::StatusOr<Values> adaptors = RunRingProgram("ring_grpc", "adaptors");
+    if (!adaptors.ok()) return adaptors.status();
     const absl::StatusOr<double> median = ChainMedian(chain->get(), *plan, options.runs);
     if (!median.ok()) return median.status();
     const absl::StatusOr<double> hops = FloodHops(chain->get(), *plan);
@@ -197,10 +199,14 @@ absl::Status MeasureChain(const Options& options, std::vector<Measure>* measures
     tcp.Add(grpc->at("ring_grpc_round_p50"), raw->at("ring_tcp_round_p50"));
     round.Add(*median, grpc->at("ring_grpc_round_p50"));
     flood.Add(*hops, grpc->at("ring_grpc_hops_per_second"));
+    adaptors_round.Add(*median, adaptors->at("ring_grpc_adaptors_round_p50"));
+    adaptors_flood.Add(*hops, adaptors->at("ring_grpc_adaptors_hops_per_second"));
     pass.Add(passed->large, passed->small);
   }
   measures->push_back(round.Get("chain_of_8_p50", "us", kMaxChainRatio, true));
   measures->push_back(flood.Get("hops_per_second_64_in_flight", "1/s", kMinFloodRatio, false));
+  measures->push_back(adaptors_round.Get("chain_over_ring_with_adaptors", "us", 0, true));
+  measures->push_back(adaptors_flood.Get("hops_over_ring_with_adaptors", "1/s", 0, false));
   measures->push_back(pass.Get("pass_1_mib_through_8_p50", "us", kMaxPassRatio, true));
   measures->push_back(tcp.Get("ring_grpc_p50_over_ring_tcp", "us", kMaxGrpcOverTcp, true));
   measures->push_back({"idle_daemon_rss", memory.max_rss, "MB", 0, 0, kMaxRssMegabytes});

@@ -23,7 +23,11 @@ double Rounded(double value) {
 
 bool Measure::Holds() const {
   const double judged = ratio != 0 ? ratio : value;
-  return judged > 0 && (at_most ? judged <= bound : judged >= bound);
+  return judged > 0 && bound > 0 && (at_most ? judged <= bound : judged >= bound);
+}
+
+std::string Measure::Bound() const {
+  return bound == 0 ? "" : absl::StrCat(at_most ? "<= " : ">= ", bound);
 }
 
 double Median(std::vector<double> values) {
@@ -43,9 +47,10 @@ std::string FormatTable(const std::vector<Measure>& measures) {
     };
     absl::StrAppendFormat(&table, "%-34s %12s %-6s %12s %8s %12s  %s\n", measure.name,
                           number(measure.value), measure.unit, number(measure.baseline),
-                          number(measure.ratio),
-                          absl::StrCat(measure.at_most ? "<= " : ">= ", measure.bound),
-                          measure.Holds() ? "yes" : "NO");
+                          number(measure.ratio), measure.Bound(),
+                          measure.bound == 0 ? ""
+                          : measure.Holds()  ? "yes"
+                                             : "NO");
   }
   return table;
 }
@@ -61,8 +66,11 @@ absl::Status WriteMeasures(const std::string& file, const std::vector<Measure>& 
                     {"unit", measure.unit},
                     {"baseline", number(measure.baseline)},
                     {"ratio", number(measure.ratio)},
-                    {"bound", absl::StrCat(measure.at_most ? "<= " : ">= ", measure.bound)},
-                    {"holds", measure.Holds()}});
+                    {"bound", nullptr},
+                    {"holds", nullptr}});
+    if (measure.bound == 0) continue;
+    list.back()["bound"] = measure.Bound();
+    list.back()["holds"] = measure.Holds();
   }
   std::error_code error;
   const std::filesystem::path folder = std::filesystem::path(file).parent_path();

@@ -16,9 +16,10 @@ struct Measure {
   std::string unit;
   double baseline = 0;  // in the same unit; 0: none
   double ratio = 0;     // value / baseline, as the median of what each repetition found; 0: none
-  double bound = 0;     // of the ratio when there is one, else of the value
+  double bound = 0;     // of the ratio when there is one, else of the value; 0: none
   bool at_most = true;  // else at least
-  bool Holds() const;
+  std::string Bound() const;  // as in "<= 2.5"
+  bool Holds() const;         // false without a bound
 };
 
 // The middle one; of an even number the mean of the two in the middle. 0 of none.
@@ -27,8 +28,8 @@ double Median(std::vector<double> values);
 // One line for each, for people.
 std::string FormatTable(const std::vector<Measure>& measures);
 
-// Writes a JSON list of {measure, value, unit, baseline, ratio, bound, holds}; baseline and ratio
-// are null where there is none. Makes the folder of `file` if it is missing.
+// Writes a JSON list of {measure, value, unit, baseline, ratio, bound, holds}; what there is none
+// of is null. Makes the folder of `file` if it is missing.
 absl::Status WriteMeasures(const std::string& file, const std::vector<Measure>& measures);
 
 }  // namespace fractos

@@ -1,6 +1,9 @@
 // Eight bare processes forwarding a message of 64 B over gRPC bidirectional streams on Unix
 // sockets, each driven by one completion queue: what FractOS's Links stand on, without FractOS. One
 // message a frame, the next written as soon as the one before is: batching is FractOS's own doing.
+//
+// `ring_grpc adaptors`: before it passes a message on, each sends it to a process of its own, over
+// a pair of sockets, and waits until it is back: what every step of FractOS does that is executed.
 #include <grpcpp/channel.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/generic/async_generic_service.h>
@@ -8,7 +11,11 @@
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
+#include <csignal>
 #include <cstdio>
 #include <deque>
 #include <filesystem>
@@ -104,7 +111,41 @@ class Node {
   bool writing_ = true;  // not before the stream is open
 };
 
-int RunNode(const std::string& folder, int i) {
+// A process that sends back what it gets.
+class Adaptor {
+ public:
+  Adaptor() {
+    int ends[2];
+    if (::socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0) std::abort();
+    socket_ = ends[0];
+    const pid_t parent = ::getpid();
+    if (::fork() != 0) return;
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != parent) ::_exit(1);
+    char message[kRingMessageBytes];
+    while (::recv(ends[1], message, sizeof(message), MSG_WAITALL) == sizeof(message)) {
+      if (::send(ends[1], message, sizeof(message), 0) != sizeof(message)) break;
+    }
+    ::_exit(1);
+  }
+
+  grpc::ByteBuffer Exchange(const grpc::ByteBuffer& message) {
+    grpc::Slice slice;
+    if (!message.DumpToSingleSlice(&slice).ok()) std::abort();
+    char answer[kRingMessageBytes];
+    if (::send(socket_, slice.begin(), slice.size(), 0) != sizeof(answer)) std::abort();
+    if (::recv(socket_, answer, sizeof(answer), MSG_WAITALL) != sizeof(answer)) std::abort();
+    const grpc::Slice back(answer, sizeof(answer));
+    return grpc::ByteBuffer(&back, 1);
+  }
+
+ private:
+  int socket_;
+};
+
+int RunNode(const std::string& folder, int i, bool adaptors) {
+  std::unique_ptr<Adaptor> adaptor;  // forked before gRPC has threads
+  if (adaptors) adaptor = std::make_unique<Adaptor>();
   auto at = [&folder](int node) {
     return "unix:" + folder + "/" + std::to_string(node % kRingSize);
   };
@@ -112,8 +153,8 @@ int RunNode(const std::string& folder, int i) {
   Node& node = *new Node(at(i), at(i + 1));
   if (i != 0) {
     node.Run([] {},
-             [&node](grpc::ByteBuffer* message) {
-               node.Send(*message);
+             [&node, &adaptor](grpc::ByteBuffer* message) {
+               node.Send(adaptor ? adaptor->Exchange(*message) : *message);
                return true;
              });
     return 1;
@@ -123,22 +164,26 @@ int RunNode(const std::string& folder, int i) {
   RingMeter meter([&node, &message] { node.Send(message); });
   bool done = false;
   node.Run([&meter] { meter.Start(); },
-           [&meter, &done](grpc::ByteBuffer*) {
+           [&meter, &done, &adaptor](grpc::ByteBuffer* message) {
+             if (adaptor) adaptor->Exchange(*message);
              done = !meter.Arrived();
              return !done;
            });
   if (!done) return 1;
-  meter.Print("ring_grpc");
+  meter.Print(adaptors ? "ring_grpc_adaptors" : "ring_grpc");
   return 0;
 }
 
 }  // namespace
 }  // namespace fractos
 
-int main() {
+int main(int argc, char** argv) {
+  const bool adaptors = argc == 2 && std::string(argv[1]) == "adaptors";
+  if (argc != 1 && !adaptors) return std::fprintf(stderr, "usage: ring_grpc [adaptors]\n"), 2;
   std::string folder = (std::filesystem::temp_directory_path() / "ring-XXXXXX").string();
   if (::mkdtemp(folder.data()) == nullptr) return std::perror("ring_grpc"), 1;
-  const int code = fractos::RunRing([&folder](int i) { return fractos::RunNode(folder, i); });
+  const int code = fractos::RunRing(
+      [&folder, adaptors](int i) { return fractos::RunNode(folder, i, adaptors); });
   std::filesystem::remove_all(folder);
   return code;
 }
