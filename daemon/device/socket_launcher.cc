@@ -6,7 +6,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <thread>
@@ -15,6 +14,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "lib/runtime/socket_address.h"
 #include "lib/runtime/waker.h"
 
 namespace fractos {
@@ -141,18 +141,12 @@ class SocketLauncher::Impl {
 };
 
 absl::StatusOr<std::unique_ptr<SocketLauncher>> SocketLauncher::Listen(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.empty() || path.size() >= sizeof(address.sun_path)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("\"", path, "\" cannot be a socket path: it is empty or longer than ",
-                     sizeof(address.sun_path) - 1, " bytes"));
-  }
-  memcpy(address.sun_path, path.data(), path.size());
+  const absl::StatusOr<sockaddr_un> address = SocketAddress(path);
+  if (!address.ok()) return address.status();
   UniqueFd listener(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   unlink(path.c_str());  // of the process that listened here before
   if (!listener.valid() ||
-      bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 ||
+      bind(listener.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof(*address)) != 0 ||
       chmod(path.c_str(), 0660) != 0 || listen(listener.get(), 8) != 0) {
     return absl::UnavailableError(
         absl::StrCat("cannot wait for an adaptor at ", path, ": ", strerror(errno)));

@@ -17,6 +17,7 @@
 #include "lib/memory/sealed_file.h"
 #include "lib/memory/socket_transfer.h"
 #include "lib/memory/socket_wire.h"
+#include "lib/runtime/socket_address.h"
 #include "lib/runtime/waker.h"
 
 namespace fractos {

@@ -1,16 +1,9 @@
-// What travels between SocketMemoryServer and SocketMemoryClient, and where.
+// What travels between SocketMemoryServer and SocketMemoryClient.
 #ifndef FRACTOS_LIB_MEMORY_SOCKET_WIRE_H_
 #define FRACTOS_LIB_MEMORY_SOCKET_WIRE_H_
 
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-
 #include <cstdint>
-#include <string>
 
-#include "absl/status/statusor.h"
-#include "absl/strings/str_cat.h"
 #include "lib/base/ids.h"
 
 namespace fractos {
@@ -28,19 +21,6 @@ struct MemoryAnswer {
   uint8_t unused[7];
 };
 static_assert(sizeof(MemoryAnswer) == 24);
-
-// InvalidArgument when the path is too long.
-inline absl::StatusOr<sockaddr_un> SocketAddress(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.empty() || path.size() >= sizeof(address.sun_path)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("\"", path, "\" cannot be a socket path: it is empty or longer than ",
-                     sizeof(address.sun_path) - 1, " bytes"));
-  }
-  ::memcpy(address.sun_path, path.data(), path.size());
-  return address;
-}
 
 }  // namespace fractos
 

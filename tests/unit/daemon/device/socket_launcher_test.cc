@@ -5,10 +5,8 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -22,6 +20,7 @@
 #include "daemon/device/device.h"
 #include "lib/base/random.h"
 #include "lib/runtime/child_process.h"
+#include "lib/runtime/socket_address.h"
 #include "tests/unit/daemon/device/scripted_adaptor.h"
 
 namespace fractos {
@@ -103,10 +102,8 @@ class SocketLauncherTest : public ::testing::Test {
   }
   UniqueFd Connect() const {
     UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    std::memcpy(address.sun_path, path_.c_str(), path_.size() + 1);
-    EXPECT_EQ(connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+    const sockaddr_un address = SocketAddress(path_).value();
+    EXPECT_EQ(connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
     return fd;
   }
   void Execute(const std::string& operation, const std::string& arguments,

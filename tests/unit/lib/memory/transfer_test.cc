@@ -5,7 +5,6 @@
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -17,6 +16,7 @@
 #include "absl/synchronization/notification.h"
 #include "lib/base/limits.h"
 #include "lib/memory/sealed_file.h"
+#include "lib/runtime/socket_address.h"
 #include "tests/unit/lib/runtime/no_descriptors.h"
 
 namespace fractos {
@@ -57,9 +57,7 @@ class TransferTest : public testing::Test {
   }
   UniqueFd Raw(bool listen) {
     UniqueFd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    std::memcpy(address.sun_path, path_.data(), path_.size());
+    const sockaddr_un address = SocketAddress(path_).value();
     const auto* raw = reinterpret_cast<const sockaddr*>(&address);
     if (listen) {
       EXPECT_EQ(::bind(socket.get(), raw, sizeof(address)), 0);
@@ -245,12 +243,11 @@ TEST_F(TransferTest, AReaderThatCannotBeLetInWaits) {
   Serve();
   const Value value = Committed("bytes");
   UniqueFd reader(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+  const sockaddr_un address = SocketAddress(path_).value();
   {
     NoDescriptors none;
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    std::memcpy(address.sun_path, path_.data(), path_.size());
-    ASSERT_EQ(::connect(reader.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+    ASSERT_EQ(::connect(reader.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)),
+              0);
     ASSERT_EQ(::send(reader.get(), value.object.bytes().data(), 16, MSG_NOSIGNAL), 16);
   }
   char answer[24];
