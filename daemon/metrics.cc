@@ -15,6 +15,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/synchronization/mutex.h"
 #include "lib/base/limits.h"
+#include "lib/metrics/metric_family.h"
 #include "lib/metrics/process_metrics.h"
 #include "lib/metrics/rest_client_metrics.h"
 
@@ -24,6 +25,7 @@ namespace {
 constexpr size_t kStates = static_cast<size_t>(StepState::kPassed) + 1;
 
 using Labels = prometheus::Labels;
+using prometheus::MetricType;
 
 prometheus::Histogram::BucketBoundaries Buckets() {
   return {20e-6, 50e-6, 100e-6, 200e-6, 500e-6, 1e-3, 2e-3, 5e-3, 10e-3, 50e-3, 0.2, 1, 5, 30};
@@ -92,22 +94,14 @@ class Metrics::Impl {
   std::string Render(const DeviceController::Status& status,
                      const OtlpExporter::Stats& spans) const {
     std::vector<prometheus::MetricFamily> families = registry_.Collect();
-    auto add = [this, &families](const char* name, const char* help, bool counter, double value) {
-      prometheus::MetricFamily family;
-      family.name = name;
-      family.help = help;
-      family.type = counter ? prometheus::MetricType::Counter : prometheus::MetricType::Gauge;
-      prometheus::ClientMetric metric;
-      for (const auto& [key, text] : labels_) metric.label.push_back({key, text});
-      (counter ? metric.counter.value : metric.gauge.value) = value;
-      family.metric.push_back(std::move(metric));
-      families.push_back(std::move(family));
+    auto add = [this, &families](MetricType type, const char* name, const char* help, auto value) {
+      families.push_back(SingleMetric(type, name, help, labels_, static_cast<double>(value)));
     };
     auto gauge = [&add](const char* name, const char* help, auto value) {
-      add(name, help, false, static_cast<double>(value));
+      add(MetricType::Gauge, name, help, value);
     };
     auto count = [&add](const char* name, const char* help, auto value) {
-      add(name, help, true, static_cast<double>(value));
+      add(MetricType::Counter, name, help, value);
     };
     gauge("fractos_leading", "Whether this replica leads.", status.leads ? 1 : 0);
     gauge("fractos_leader_epoch", "The highest epoch known.", status.epoch);
@@ -178,7 +172,7 @@ class Metrics::Impl {
     prometheus::MetricFamily family;
     family.name = "fractos_refusals_total";
     family.help = "Hand-overs refused.";
-    family.type = prometheus::MetricType::Counter;
+    family.type = MetricType::Counter;
     for (size_t i = 0; i < Meter::kRefusals; ++i) {
       prometheus::ClientMetric metric =
           Labelled("reason", std::string(RefusalName(static_cast<Refusal>(i))));
@@ -193,7 +187,7 @@ class Metrics::Impl {
     prometheus::MetricFamily family;
     family.name = "leader_election_master_status";
     family.help = "Whether this process has the Lease and its epoch.";
-    family.type = prometheus::MetricType::Gauge;
+    family.type = MetricType::Gauge;
     family.metric.push_back(Labelled("name", lease_));
     family.metric.back().gauge.value = leads ? 1 : 0;
     return family;

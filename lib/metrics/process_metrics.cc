@@ -7,14 +7,16 @@
 #include <iterator>
 #include <string>
 #include <system_error>
-#include <utility>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "lib/metrics/metric_family.h"
 
 namespace fractos {
 namespace {
+
+using prometheus::MetricType;
 
 std::string ReadAll(const char* path) {
   std::ifstream in(path, std::ios::binary);
@@ -45,35 +47,25 @@ double BootTime() {
   return 0;
 }
 
-prometheus::MetricFamily Family(const prometheus::Labels& labels, const char* name,
-                                const char* help, bool counter, double value) {
-  prometheus::MetricFamily family;
-  family.name = name;
-  family.help = help;
-  family.type = counter ? prometheus::MetricType::Counter : prometheus::MetricType::Gauge;
-  prometheus::ClientMetric metric;
-  for (const auto& [key, text] : labels) metric.label.push_back({key, text});
-  (counter ? metric.counter.value : metric.gauge.value) = value;
-  family.metric.push_back(std::move(metric));
-  return family;
-}
-
 }  // namespace
 
 std::vector<prometheus::MetricFamily> CollectProcessMetrics(const prometheus::Labels& labels) {
   // Fields by number in proc(5), less the three in front of the first one here.
   constexpr size_t kUserTicks = 14 - 3, kSystemTicks = 15 - 3, kStart = 22 - 3, kPages = 24 - 3;
   std::vector<prometheus::MetricFamily> families;
+  const auto add = [&](MetricType type, const char* name, const char* help, double value) {
+    families.push_back(SingleMetric(type, name, help, labels, value));
+  };
   const std::vector<double> stat = StatFields();
   if (stat.size() > kPages) {
     const double ticks = static_cast<double>(::sysconf(_SC_CLK_TCK));
-    families.push_back(Family(labels, "process_cpu_seconds_total", "Processor time used.", true,
-                              (stat[kUserTicks] + stat[kSystemTicks]) / ticks));
-    families.push_back(Family(labels, "process_resident_memory_bytes", "Memory in use.", false,
-                              stat[kPages] * static_cast<double>(::sysconf(_SC_PAGESIZE))));
+    add(MetricType::Counter, "process_cpu_seconds_total", "Processor time used.",
+        (stat[kUserTicks] + stat[kSystemTicks]) / ticks);
+    add(MetricType::Gauge, "process_resident_memory_bytes", "Memory in use.",
+        stat[kPages] * static_cast<double>(::sysconf(_SC_PAGESIZE)));
     if (const double boot = BootTime(); boot > 0) {
-      families.push_back(Family(labels, "process_start_time_seconds", "When the process started.",
-                                false, boot + stat[kStart] / ticks));
+      add(MetricType::Gauge, "process_start_time_seconds", "When the process started.",
+          boot + stat[kStart] / ticks);
     }
   }
   std::error_code error;
@@ -81,8 +73,7 @@ std::vector<prometheus::MetricFamily> CollectProcessMetrics(const prometheus::La
   if (!error) {
     // One of them is the folder's own.
     const auto open = std::distance(begin(fds), end(fds)) - 1;
-    families.push_back(
-        Family(labels, "process_open_fds", "Open descriptors.", false, static_cast<double>(open)));
+    add(MetricType::Gauge, "process_open_fds", "Open descriptors.", static_cast<double>(open));
   }
   return families;
 }
