@@ -46,12 +46,9 @@ TEST_F(HandOnTest, AContinuationSaysAllThatDoingItTakes) {
 }
 
 TEST_F(HandOnTest, WhatALaterStepMayRefineToTravelsAlong) {
-  OperationSignature multiply;
-  multiply.cluster = "default/c";
-  multiply.operation = "multiply";
-  signatures_ = {multiply};
+  signatures_ = {MultiplyOf("default/c")};
   std::shared_ptr<Step> power = NewStep("power", {"one"}, "default/b");
-  power->refines_to = {multiply.Key()};
+  power->refines_to = {signatures_[0].Key()};
   Receive(Hand({NewStep("one"), power}));
   Produce("one");
   const HandOver onward = SentTo("power");

@@ -10,25 +10,13 @@ namespace {
 class RefineTest : public CoreTest {
  protected:
   RefineTest() {
-    OperationSignature multiply;
-    multiply.cluster = "default/a";
-    multiply.operation = "multiply";
-    signatures_ = {multiply};
-    power_->refines_to = {multiply.Key()};
+    signatures_ = {MultiplyOf("default/a")};
+    power_->refines_to = {signatures_[0].Key()};
   }
 
-  static RefinedStep Multiply() {
-    RefinedStep step;
-    step.cluster = ".";
-    step.operation = "multiply";
-    return step;
-  }
   // Two steps, of which the second takes the first's result and an input of `power`.
   static Refinement Squared() {
-    Refinement steps = {Multiply(), Multiply()};
-    steps[0].inputs = {{"a", -1, "base"}};
-    steps[1].inputs = {{"a", 0, ""}, {"b", -1, "base"}};
-    return steps;
+    return {NewMultiply({{"a", -1, "base"}}), NewMultiply({{"a", 0, ""}, {"b", -1, "base"}})};
   }
   void Refine(const Refinement& steps) {
     Executed("power", {Outcome::Refined{steps, InlineValue(EncodeRefinement(steps), kSelf)}});
@@ -73,12 +61,12 @@ TEST_F(RefineTest, ARefinedStepMayItselfRefineAndStillStandsForTheFirst) {
   signatures_.push_back(again);
   power_->refines_to.push_back(again.Key());
   Receive(Hand({power_, NewStep("print", {"power"}, "default/b")}, base_));
-  Refinement outer = {Multiply()};
+  Refinement outer = {NewMultiply()};
   outer[0].operation = "power";
   outer[0].inputs = {{"taken", -1, "base"}};
   Refine(outer);
   const StepPath nested = Started();
-  Refinement inner = {Multiply()};
+  Refinement inner = {NewMultiply()};
   inner[0].inputs = {{"over", -1, "taken"}};
   Executed(nested, {Outcome::Refined{inner, InlineValue(EncodeRefinement(inner), kSelf)}});
   const StepPath last = Started();
@@ -96,7 +84,7 @@ TEST_F(RefineTest, WhatARefinedStepTookOverIsKeptWhileItWaitsForOthers) {
   const ResultPtr base = NewResult(kRun, *NewStep("base"), {}, LargeValue("7", kB));
   Receive(Hand({power_}, base));
   Fetched(base);
-  Refinement steps = {Multiply(), Multiply(), Multiply()};
+  Refinement steps = {NewMultiply(), NewMultiply(), NewMultiply()};
   steps[0].inputs = {{"a", -1, "base"}};
   steps[2].inputs = {{"a", 0, ""}, {"b", 1, ""}, {"c", -1, "base"}};
   Refine(steps);
@@ -114,7 +102,7 @@ TEST_F(RefineTest, WhatARefinedStepTookOverIsKeptWhileItWaitsForOthers) {
 // promise: G-20
 TEST_F(RefineTest, AtTheEndTheLastRefinedStepIsTheSink) {
   Receive(Hand({power_}, base_));
-  Refine({Multiply()});
+  Refine({NewMultiply()});
   Produce(Started(), "7");
   Advance(Duration::zero());
   const Report report = TheSent<Report>();
@@ -131,7 +119,7 @@ TEST_F(RefineTest, ALaterHandOverChangesNothingButWhereBytesAre) {
   const ResultPtr base = NewResult(kRun, *NewStep("base"), {}, LargeValue("7", kB));
   Receive(Hand({power_, NewStep("print", {"power"}, "default/b")}, base));
   Fetched(base);
-  RefinedStep elsewhere = Multiply();
+  RefinedStep elsewhere = NewMultiply();
   elsewhere.cluster = "default/a";
   Refine({elsewhere});
   const StepPath first = Started();
@@ -165,7 +153,7 @@ TEST_F(RefineTest, ALaterHandOverOfOtherBytesUnderTheSameIdIsNotBelieved) {
 // promise: B-24
 TEST_F(RefineTest, OutsideOfRefinesToItFailsTheStep) {
   Receive(Hand({power_, NewStep("print", {"power"}, "default/b")}, base_));
-  RefinedStep shutdown = Multiply();
+  RefinedStep shutdown = NewMultiply();
   shutdown.operation = "shutdown";
   Refine({shutdown});
   const StepResult& result = *SentTo("print").result;
@@ -179,9 +167,7 @@ TEST_F(RefineTest, OutsideOfRefinesToItFailsTheStep) {
 // promise: B-23
 TEST_F(RefineTest, WithMoreStepsThanARunMayHaveItFailsTheStep) {
   Receive(Hand({power_, NewStep("print", {"power"}, "default/b")}, base_));
-  Refinement chain(kMaxSteps, Multiply());
-  for (size_t i = 1; i < chain.size(); ++i) chain[i].after = {static_cast<int>(i) - 1};
-  Refine(chain);
+  Refine(MultiplyChain(kMaxSteps));
   EXPECT_EQ(SentTo("print").result->failure.reason, "InvalidRefinement");
 }
 
@@ -201,10 +187,8 @@ TEST_F(RefineTest, TooLargeToTravelItFailsTheStep) {
 // promise: L-01, H-14
 TEST_F(RefineTest, AsLongAsARunMayBeItIsExecutedStepByStep) {
   Receive(Hand({power_}, base_));
-  Refinement chain(kMaxSteps - 1, Multiply());
-  for (size_t i = 1; i < chain.size(); ++i) chain[i].after = {static_cast<int>(i) - 1};
-  Refine(chain);
-  for (size_t i = 0; i < chain.size(); ++i) Produce(Started());
+  Refine(MultiplyChain(kMaxSteps - 1));
+  for (size_t i = 0; i < kMaxSteps - 1; ++i) Produce(Started());
   Advance(Duration::zero());
   EXPECT_EQ(TheSent<Report>().results.size(), kMaxSteps + 1);
 }

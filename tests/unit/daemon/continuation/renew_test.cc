@@ -215,21 +215,16 @@ TEST_F(RenewTest, OfAValueOfItsOwnNobodyHearsAgain) {
 class RenewRefinedTest : public RenewTest {
  protected:
   RenewRefinedTest() {
-    OperationSignature multiply;
-    multiply.cluster = "default/b";
-    multiply.operation = "multiply";
-    signatures_ = {multiply};
-    power_->refines_to = {multiply.Key()};
+    signatures_ = {MultiplyOf("default/b")};
+    power_->refines_to = {signatures_[0].Key()};
   }
   HandOver Power(const ResultPtr& base) const {
     return Hand({power_, NewStep("print", {"power"}, "default/c")}, base);
   }
   // Into one step elsewhere, which takes the input over.
   void Refine() {
-    RefinedStep step;
+    RefinedStep step = NewMultiply({{"a", -1, "read"}});
     step.cluster = "default/b";
-    step.operation = "multiply";
-    step.inputs = {{"a", -1, "read"}};
     Executed("power", {Outcome::Refined{{step}, InlineValue(EncodeRefinement({step}), kSelf)}});
   }
   const std::shared_ptr<Step> power_ = NewStep("power", {"read"});

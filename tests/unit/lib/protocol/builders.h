@@ -69,6 +69,30 @@ inline ResultPtr NewResult(const RunId& run, const Step& step, const std::vector
   return result;
 }
 
+// What the steps of tests refine to.
+inline OperationSignature MultiplyOf(std::string cluster = "default/a") {
+  OperationSignature multiply;
+  multiply.cluster = std::move(cluster);
+  multiply.operation = "multiply";
+  return multiply;
+}
+
+// A step of such a refinement, at the refining device's own cluster.
+inline RefinedStep NewMultiply(std::vector<RefinedStep::Input> inputs = {}) {
+  RefinedStep step;
+  step.cluster = ".";
+  step.operation = "multiply";
+  step.inputs = std::move(inputs);
+  return step;
+}
+
+// So many of them, each after the one before.
+inline Refinement MultiplyChain(size_t steps) {
+  Refinement chain(steps, NewMultiply());
+  for (size_t i = 1; i < steps; ++i) chain[i].after = {static_cast<int>(i) - 1};
+  return chain;
+}
+
 }  // namespace fractos
 
 #endif  // FRACTOS_TESTS_UNIT_LIB_PROTOCOL_BUILDERS_H_

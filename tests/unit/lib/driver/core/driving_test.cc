@@ -53,10 +53,7 @@ TEST_F(DrivingTest, AStepThatWaitsForTheRecordWaitsForAllOfItsPredecessors) {
 
 // What travels with it: "the steps still to do and what doing them takes".
 TEST_F(DrivingTest, AHandOverSaysAllThatDoingItTakes) {
-  OperationSignature multiply;
-  multiply.cluster = "default/c";
-  multiply.operation = "multiply";
-  plan_.signatures = {multiply};
+  plan_.signatures = {MultiplyOf("default/c")};
   plan_.clusters.push_back("default/c");
   plan_.steps.push_back(NewStep("print", {"classify"}));
   Run();
@@ -72,7 +69,7 @@ TEST_F(DrivingTest, AHandOverSaysAllThatDoingItTakes) {
   EXPECT_EQ(plain.continuation->clusters[1].cluster, "default/b");
 
   std::shared_ptr<Step> power = NewStep("classify", {"read"}, "default/b");
-  power->refines_to = {multiply.Key()};
+  power->refines_to = {plan_.signatures[0].Key()};
   plan_.steps = {NewStep("read"), power, NewStep("write", {"classify"})};
   plan_.mode = Mode::kCentralized;
   traceparent_ = "00-1-2-01";

@@ -156,13 +156,7 @@ TEST_F(FailingTest, ARunThatCannotGoOnIsMendedToo) {
 // The error continuation itself went wrong; what failed first stays the reason.
 // promise: R-15, B-23
 TEST_F(FailingTest, AnErrorContinuationThatCannotGoOnEndsTheRun) {
-  OperationSignature multiply;
-  multiply.cluster = "default/a";
-  multiply.operation = "multiply";
-  plan_.signatures = {multiply};
-  std::shared_ptr<Step> mend = NewStep("mend");
-  mend->refines_to = {multiply.Key()};
-  plan_.on_failure[0] = mend;
+  plan_.on_failure[0] = NewRefiningStep("mend");
   Run();
   ReportFrom(kA, {GivenFailure("one", {})});
   Written();

@@ -147,19 +147,8 @@ TEST_F(HeldTest, WhatWaitsForTheRecordIsHeldByTheDriver) {
 
 // promise: G-20, R-07
 TEST_F(HeldTest, RefinedStepsAreHeldLikeOthers) {
-  OperationSignature multiply;
-  multiply.cluster = "default/a";
-  multiply.operation = "multiply";
-  plan_.signatures = {multiply};
-  std::shared_ptr<Step> power = NewStep("power");
-  power->refines_to = {multiply.Key()};
-  plan_.steps = {power, NewStep("print", {"power"}, "default/b")};
-  Refinement two(2);
-  for (RefinedStep& one : two) {
-    one.cluster = ".";
-    one.operation = "multiply";
-  }
-  two[1].inputs = {{"a", 0, ""}};
+  plan_.steps = {NewRefiningStep("power"), NewStep("print", {"power"}, "default/b")};
+  const Refinement two = {NewMultiply(), NewMultiply({{"a", 0, ""}})};
   const ResultPtr refined = Given("power", EncodeRefinement(two), {}, ResultState::kRefined);
   const StepPath first = RefinedPath("power", 0, refined->id);
   EXPECT_FALSE(IsHeldBy({refined}, None()));

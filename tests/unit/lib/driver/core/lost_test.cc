@@ -36,18 +36,9 @@ class LostTest : public RunCoreTest {
   }
   // one -> power, which refines into one step that takes one's value over -> print.
   void Refining() {
-    OperationSignature multiply;
-    multiply.cluster = "default/a";
-    multiply.operation = "multiply";
-    plan_.signatures = {multiply};
-    std::shared_ptr<Step> power = NewStep("power", {"one"});
-    power->refines_to = {multiply.Key()};
-    plan_.steps = {NewStep("one", {}, "default/b"), power, NewStep("print", {"power"})};
-    RefinedStep step;
-    step.cluster = ".";
-    step.operation = "multiply";
-    step.inputs = {{"a", -1, "one"}};
-    steps_ = EncodeRefinement({step});
+    plan_.steps = {NewStep("one", {}, "default/b"), NewRefiningStep("power", {"one"}),
+                   NewStep("print", {"power"})};
+    steps_ = EncodeRefinement({NewMultiply({{"a", -1, "one"}})});
   }
   std::string steps_;
 };
@@ -138,15 +129,10 @@ TEST_F(LostTest, WhatARefinedStepTookOverIsNeededUntilThatIsDone) {
 TEST_F(LostTest, WhatGrewFromALostRefinementGoesWithIt) {
   for (const bool lost : {false, true}) {
     Refining();
-    std::shared_ptr<Step> other = NewStep("other");
-    other->refines_to = plan_.steps[1]->refines_to;
-    plan_.steps.push_back(other);
+    plan_.steps.push_back(NewRefiningStep("other"));
     const ResultPtr one = Given("one", "7", {});
     const ResultPtr power = Given("power", steps_, {one}, ResultState::kRefined);
-    RefinedStep step;
-    step.cluster = ".";
-    step.operation = "multiply";
-    const std::string more = EncodeRefinement({step});
+    const std::string more = EncodeRefinement({NewMultiply()});
     const ResultPtr second = Given("other", more, {}, ResultState::kRefined);
     const auto grow = [](const ResultPtr& from) {
       std::shared_ptr<Step> grown = NewStep(RefinedPath(from->path, 0, from->id));

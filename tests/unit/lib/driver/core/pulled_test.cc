@@ -15,19 +15,9 @@ using ::testing::IsEmpty;
 class PulledTest : public RunCoreTest {
  protected:
   // power (a), which refines into one step, -> print (b).
-  PulledTest() {
-    OperationSignature multiply;
-    multiply.cluster = "default/a";
-    multiply.operation = "multiply";
-    plan_.signatures = {multiply};
-    std::shared_ptr<Step> power = NewStep("power");
-    power->refines_to = {multiply.Key()};
-    refining_ = {power, NewStep("print", {"power"}, "default/b")};
-  }
+  PulledTest() { refining_ = {NewRefiningStep("power"), NewStep("print", {"power"}, "default/b")}; }
   static std::string Steps(const std::string& arguments = "{}") {
-    RefinedStep step;
-    step.cluster = ".";
-    step.operation = "multiply";
+    RefinedStep step = NewMultiply();
     step.arguments = arguments;
     return EncodeRefinement({step});
   }
@@ -89,9 +79,7 @@ TEST_F(PulledTest, WhileOthersHaveYetToAnswerBytesDecideNothing) {
 
 TEST_F(PulledTest, BytesAreThoseOfTheStepTheyWereAskedForAlone) {
   plan_.steps = refining_;
-  std::shared_ptr<Step> other = NewStep("other");
-  other->refines_to = refining_[0]->refines_to;
-  plan_.steps.push_back(other);
+  plan_.steps.push_back(NewRefiningStep("other"));
   Run();
   auto second =
       std::make_shared<StepResult>(*Given("other", Steps(R"({"n":2})"), {}, ResultState::kRefined));

@@ -223,18 +223,11 @@ TEST_F(RecordingTest, NoDaemonIsToldToReleaseWhatADriverHas) {
 
 // promise: M-10, G-21
 TEST_F(RecordingTest, WhatARefinementMayHaveTakenOverIsNotReleased) {
-  OperationSignature multiply;
-  multiply.cluster = "default/a";
-  multiply.operation = "multiply";
-  plan_.signatures = {multiply};
-  std::shared_ptr<Step> power = NewStep("classify", {"read"}, "default/b");
-  power->refines_to = {multiply.Key()};
-  plan_.steps[1] = power;
+  plan_.steps[1] = NewRefiningStep("classify", {"read"}, "default/b");
   Run();
   const ResultPtr read = GivenLarge("read", "many bytes", {});
-  RefinedStep step;
+  RefinedStep step = NewMultiply();
   step.cluster = "default/a";
-  step.operation = "multiply";
   ReportFrom(kB,
              {read, Given("classify", EncodeRefinement({step}), {read}, ResultState::kRefined)});
   LetWrite();

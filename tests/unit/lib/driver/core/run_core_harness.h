@@ -90,6 +90,15 @@ class RunCoreTest : public ::testing::Test {
             Holding{kRun, redrive, std::move(attempts), std::move(holds), {}, std::move(values)});
   }
 
+  // A step that may refine to default/a's multiply, of which the plan says from now on what it is.
+  std::shared_ptr<Step> NewRefiningStep(StepPath path, const std::vector<StepPath>& from = {},
+                                        std::string cluster = "default/a") {
+    plan_.signatures = {MultiplyOf("default/a")};
+    std::shared_ptr<Step> step = NewStep(std::move(path), from, std::move(cluster));
+    step->refines_to = {plan_.signatures[0].Key()};
+    return step;
+  }
+
   StepPtr StepOf(const StepPath& path) const {
     for (const auto* list : {&plan_.steps, &plan_.on_failure}) {
       for (const StepPtr& step : *list) {

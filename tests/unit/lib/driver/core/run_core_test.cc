@@ -224,23 +224,12 @@ TEST_F(RunCoreEndsTest, AClockThatWasPutBackGivesARunNoMoreThanItsDeadline) {
 
 // promise: L-01, B-23
 TEST_F(RunCoreEndsTest, ARunOf256StepsIsAllowedAndNoMore) {
-  OperationSignature multiply;
-  multiply.cluster = "default/a";
-  multiply.operation = "multiply";
-  plan_.signatures = {multiply};
-  std::shared_ptr<Step> power = NewStep("power");
-  power->refines_to = {multiply.Key()};
   for (const size_t others : {0, 1}) {
-    plan_.steps = {power};
+    plan_.steps = {NewRefiningStep("power")};
     if (others == 1) plan_.steps.push_back(NewStep("print", {"power"}));
     Run();
-    Refinement chain(kMaxSteps - 1);
-    for (size_t i = 0; i < chain.size(); ++i) {
-      chain[i].cluster = ".";
-      chain[i].operation = "multiply";
-      if (i > 0) chain[i].after = {static_cast<int>(i) - 1};
-    }
-    ReportFrom(kA, {Given("power", EncodeRefinement(chain), {}, ResultState::kRefined)});
+    const std::string chain = EncodeRefinement(MultiplyChain(kMaxSteps - 1));
+    ReportFrom(kA, {Given("power", chain, {}, ResultState::kRefined)});
     if (others == 0) {
       EXPECT_FALSE(IsEnd(record().phase));
       continue;

@@ -17,21 +17,11 @@ const RunId kRun = NamedId<RunId>("run");
 class RunGraphTest : public ::testing::Test {
  protected:
   RunGraphTest() {
-    OperationSignature multiply;
-    multiply.cluster = "default/a";
-    multiply.operation = "multiply";
-    signatures_ = {multiply};
     std::shared_ptr<Step> power = NewStep("power", {"base"});
-    power->refines_to = {multiply.Key()};
+    power->refines_to = {signatures_[0].Key()};
     steps_ = {NewStep("base"), power, NewStep("print", {"power"})};
     base_ = NewResult(kRun, *steps_[0], {}, InlineValue("7"));
-    Refinement two(2);
-    for (RefinedStep& one : two) {
-      one.cluster = ".";
-      one.operation = "multiply";
-    }
-    two[0].inputs = {{"a", -1, "base"}};
-    two[1].inputs = {{"a", 0, ""}};
+    const Refinement two = {NewMultiply({{"a", -1, "base"}}), NewMultiply({{"a", 0, ""}})};
     refined_ =
         NewResult(kRun, *power, {base_}, InlineValue(EncodeRefinement(two)), ResultState::kRefined);
     first_ = RefinedPath("power", 0, refined_->id);
@@ -50,7 +40,7 @@ class RunGraphTest : public ::testing::Test {
   }
 
   std::vector<StepPtr> steps_;
-  std::vector<OperationSignature> signatures_;
+  std::vector<OperationSignature> signatures_ = {MultiplyOf("default/a")};
   RecordedSteps recorded_;
   ResultPtr base_, refined_;
   StepPath first_, last_;
@@ -136,12 +126,9 @@ TEST_F(RunGraphTest, ARefinedStepMayRefineAndHandOnWhatItTookOver) {
   std::shared_ptr<Step> power = NewStep("power", {"base"});
   power->refines_to = {again.Key()};
   steps_[1] = power;
-  Refinement outer(1), inner(1);
-  outer[0].cluster = inner[0].cluster = ".";
+  Refinement outer = {NewMultiply({{"taken", -1, "base"}})};
   outer[0].operation = "power";
-  outer[0].inputs = {{"taken", -1, "base"}};
-  inner[0].operation = "multiply";
-  inner[0].inputs = {{"over", -1, "taken"}};
+  const Refinement inner = {NewMultiply({{"over", -1, "taken"}})};
   const ResultPtr first =
       NewResult(kRun, *power, {base_}, InlineValue(EncodeRefinement(outer)), ResultState::kRefined);
   std::shared_ptr<Step> nested = NewStep(RefinedPath("power", 0, first->id));

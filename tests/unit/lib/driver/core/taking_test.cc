@@ -19,19 +19,8 @@ class TakingTest : public RunCoreTest {
 
   // power (a) refines into `steps` steps of multiply; note takes what it gives, and bad (b) fails.
   void LetPowerGrow(size_t steps = 2) {
-    OperationSignature multiply;
-    multiply.cluster = "default/a";
-    multiply.operation = "multiply";
-    plan_.signatures = {multiply};
-    auto power = NewStep("power");
-    power->refines_to = {multiply.Key()};
-    power_ = power;
-    chain_ = Refinement(steps);
-    for (size_t i = 0; i < chain_.size(); ++i) {
-      chain_[i].cluster = ".";
-      chain_[i].operation = "multiply";
-      if (i > 0) chain_[i].after = {static_cast<int>(i) - 1};
-    }
+    power_ = NewRefiningStep("power");
+    chain_ = MultiplyChain(steps);
     plan_.steps = {power_, NewStep("bad", {}, "default/b")};
     plan_.on_failure = {NewStep("note", {"power"})};
   }
