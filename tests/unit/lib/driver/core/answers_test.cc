@@ -14,32 +14,12 @@ using std::chrono::seconds;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-const Incarnation kB1 = Replica("default/b", 1);
-
 class AnswersTest : public RunCoreTest {
  protected:
-  void Record(const std::vector<ResultPtr>& results) {
-    ReportFrom(kA, results);
-    LetWrite();
-    Written();
-  }
   // And what was handed over first was passed, so that the driver holds nothing either.
   void RunOn() {
     Run();
     Receive(kA, Passed{{kRun, "read", ResultId()}, 1});
-  }
-  // Somebody who held nothing died: everybody is asked.
-  void Probe() {
-    Up(kB1, 0);
-    Down(kB1);
-    Advance(kHoldWindow);
-    ASSERT_EQ(Sent<Query>().size(), 4u);
-  }
-  void Resume(const std::vector<ResultPtr>& recorded, RunPhase phase = RunPhase::kRunning) {
-    record_.phase = phase;
-    record_.redrive = 1;
-    for (const ResultPtr& result : recorded) record_.steps[result->path] = result;
-    Start();
   }
   // Everybody says that the first step is at work.
   void AllIsHeld(uint64_t redrive) {

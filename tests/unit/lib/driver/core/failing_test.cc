@@ -94,16 +94,15 @@ TEST_F(FailingTest, WhoReportedWhatFailedIsToldAndWhoReportedWhatWaitedIsRefused
   plan_.steps.push_back(NewStep("next", {"two"}));
   Run();
   const ResultPtr next = Given("next", "3", {Given("two", "2", {})});
-  const Incarnation other = Replica("default/b", 1);
-  ReportFrom(other, {next});
+  ReportFrom(kB1, {next});
   EXPECT_THAT(actions_, IsEmpty()) << "what it stands on is not known";
   const ResultPtr one = GivenFailure("one", {});
-  ReportFrom(other, {one});
-  ASSERT_EQ(Sent<Recorded>(other.address).size(), 1u);
-  EXPECT_THAT(Sent<Recorded>(other.address)[0].refused, ElementsAre(next->id));
+  ReportFrom(kB1, {one});
+  ASSERT_EQ(Sent<Recorded>(kB1.address).size(), 1u);
+  EXPECT_THAT(Sent<Recorded>(kB1.address)[0].refused, ElementsAre(next->id));
   Written();
-  ASSERT_EQ(Sent<Recorded>(other.address).size(), 1u);
-  EXPECT_THAT(Sent<Recorded>(other.address)[0].steps, ElementsAre(PinnedResult{"one", one->id}));
+  ASSERT_EQ(Sent<Recorded>(kB1.address).size(), 1u);
+  EXPECT_THAT(Sent<Recorded>(kB1.address)[0].steps, ElementsAre(PinnedResult{"one", one->id}));
 }
 
 // promise: C-03

@@ -8,8 +8,6 @@
 namespace fractos {
 namespace {
 
-const Incarnation kB1 = Replica("default/b", 1);
-
 class HeldTest : public RunCoreTest {
  protected:
   // What each cluster's leader says, and a follower of b.

@@ -13,19 +13,9 @@ using std::chrono::seconds;
 using ::testing::IsEmpty;
 
 const Incarnation kA1 = Replica("default/a", 1);
-const Incarnation kB1 = Replica("default/b", 1);
 const EdgeKey kRead = {kRun, "read", ResultId()};
 
-class LinksTest : public RunCoreTest {
- protected:
-  // Somebody who held nothing died: everybody is asked.
-  void Probe() {
-    Up(kB1, 0);
-    Down(kB1);
-    Advance(kHoldWindow);
-    ASSERT_EQ(Sent<Query>().size(), 4u);
-  }
-};
+class LinksTest : public RunCoreTest {};
 
 // promise: H-12
 TEST_F(LinksTest, WhatTheDriverHandedOverFollowsTheLeader) {

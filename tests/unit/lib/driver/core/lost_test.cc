@@ -16,11 +16,6 @@ using ::testing::UnorderedElementsAre;
 
 class LostTest : public RunCoreTest {
  protected:
-  void Record(const std::vector<ResultPtr>& results) {
-    ReportFrom(kA, results);
-    LetWrite();
-    Written();
-  }
   // b dies, and a, which is asked then, has these.
   void LoseB(const std::vector<ObjectId>& values) {
     Down(kB);
@@ -28,6 +23,15 @@ class LostTest : public RunCoreTest {
     ASSERT_EQ(Sent<Query>().size(), 4u);
     Hold(kA, 1, {}, {}, values);
     ASSERT_EQ(record().redrive, 2u);
+  }
+  // `read`, of b, is recorded, and then all are asked: a has answered, and has nothing.
+  ResultPtr LoseRead() {
+    Run();
+    const ResultPtr read = At(kB, GivenLarge("read", "cat", {}));
+    Record({read});
+    Probe();
+    Hold(kA, 1);
+    return read;
   }
   static ResultPtr At(const Incarnation& owner, const ResultPtr& result) {
     auto moved = std::make_shared<StepResult>(*result);
@@ -39,6 +43,18 @@ class LostTest : public RunCoreTest {
     plan_.steps = {NewStep("one", {}, "default/b"), NewRefiningStep("power", {"one"}),
                    NewStep("print", {"power"})};
     steps_ = EncodeRefinement({NewMultiply({{"a", -1, "one"}})});
+  }
+  // What the one step that `refined` grew into gave.
+  static ResultPtr Grown(const ResultPtr& refined, Value value) {
+    std::shared_ptr<Step> step = NewStep(RefinedPath(refined->path, 0, refined->id));
+    step->after = {refined->path};
+    return NewResult(kRun, *step, {refined}, std::move(value));
+  }
+  // As a record that is read knows it.
+  static ResultPtr WithoutBytes(const ResultPtr& result) {
+    auto bare = std::make_shared<StepResult>(*result);
+    bare->value.inline_bytes = nullptr;
+    return bare;
   }
   std::string steps_;
 };
@@ -110,14 +126,12 @@ TEST_F(LostTest, WhatARefinedStepTookOverIsNeededUntilThatIsDone) {
     Run();
     const ResultPtr one = GivenLarge("one", "many bytes", {});
     const ResultPtr power = Given("power", steps_, {one}, ResultState::kRefined);
-    std::shared_ptr<Step> grown = NewStep(RefinedPath("power", 0, power->id));
-    grown->after = {"power"};
-    const ResultPtr multiplied = NewResult(kRun, *grown, {power}, InlineValue("7", kA));
+    const ResultPtr multiplied = Grown(power, InlineValue("7", kA));
     Record({one, power});
     if (done) Record({multiplied});
     LoseB({});
     if (done) {
-      EXPECT_THAT(Paths(record()), UnorderedElementsAre("one", "power", grown->path));
+      EXPECT_THAT(Paths(record()), UnorderedElementsAre("one", "power", multiplied->path));
     } else {
       EXPECT_THAT(Paths(record()), IsEmpty()) << "the refinement stood on it";
     }
@@ -130,33 +144,19 @@ TEST_F(LostTest, WhatGrewFromALostRefinementGoesWithIt) {
   for (const bool lost : {false, true}) {
     Refining();
     plan_.steps.push_back(NewRefiningStep("other"));
-    const ResultPtr one = Given("one", "7", {});
-    const ResultPtr power = Given("power", steps_, {one}, ResultState::kRefined);
+    const ResultPtr one = GivenLarge("one", "7", {});
+    const ResultPtr power = WithoutBytes(Given("power", steps_, {one}, ResultState::kRefined));
     const std::string more = EncodeRefinement({NewMultiply()});
-    const ResultPtr second = Given("other", more, {}, ResultState::kRefined);
-    const auto grow = [](const ResultPtr& from) {
-      std::shared_ptr<Step> grown = NewStep(RefinedPath(from->path, 0, from->id));
-      grown->after = {from->path};
-      return NewResult(kRun, *grown, {from}, LargeValue("of " + from->path, kA));
-    };
-    const auto bare = [](const ResultPtr& result) {
-      auto copy = std::make_shared<StepResult>(*result);
-      copy->value.inline_bytes = nullptr;
-      return copy;
-    };
-    record_.phase = RunPhase::kRunning;
-    record_.redrive = 1;
-    record_.steps.clear();
-    for (const ResultPtr& result : {one, power, second, grow(power), grow(second)}) {
-      record_.steps[result->path] = bare(result);
-    }
-    Start();
+    const ResultPtr other = WithoutBytes(Given("other", more, {}, ResultState::kRefined));
+    const ResultPtr of_power = Grown(power, LargeValue("of power", kA));
+    const ResultPtr of_other = Grown(other, LargeValue("of other", kA));
+    Resume({one, power, other, of_power, of_other});
     Up(kA);
     Up(kB);
     Hold(kB, 1, {}, {}, {one->value.object});
-    Hold(kA, 1, {}, {},
-         {power->value.object, second->value.object, grow(power)->value.object,
-          grow(second)->value.object});
+    Hold(
+        kA, 1, {}, {},
+        {power->value.object, other->value.object, of_power->value.object, of_other->value.object});
     ASSERT_EQ(All<PullValue>().size(), 2u);
     EXPECT_TRUE(All<WriteRecord>().empty());
     EXPECT_EQ(core_->NextTick(), now_ + seconds(1));
@@ -168,15 +168,15 @@ TEST_F(LostTest, WhatGrewFromALostRefinementGoesWithIt) {
     EXPECT_TRUE(All<WriteRecord>().empty());
     if (lost) {
       Pulled("power", absl::NotFoundError("gone"));
-      EXPECT_THAT(Paths(TheWrite()), UnorderedElementsAre("one", "other", grow(second)->path));
+      EXPECT_THAT(Paths(TheWrite()), UnorderedElementsAre("one", "other", of_other->path));
     } else {
       Pulled("power", InlineValue(steps_, kDriver));
       EXPECT_EQ(TheWrite().steps.size(), 5u);
       Written();
       Hold(kB, 2);
-      Hold(kA, 2, {}, {}, {grow(power)->value.object});
+      Hold(kA, 2, {}, {}, {of_power->value.object});
       EXPECT_TRUE(HandsOverTo("print"));
-      EXPECT_EQ(SentTo("print").result->path, grow(power)->path);
+      EXPECT_EQ(SentTo("print").result->path, of_power->path);
       EXPECT_EQ(SentTo("print").result->value.owner, kA);
     }
   }
@@ -189,19 +189,10 @@ TEST_F(LostTest, SoDoesWhatStoodOnThat) {
   plan_.steps.push_back(NewStep("ape", {"zebra"}));
   plan_.steps.push_back(NewStep("print", {"ape"}));
   const ResultPtr one = Given("one", "7", {});
-  auto power = std::make_shared<StepResult>(*Given("power", steps_, {one}, ResultState::kRefined));
-  power->value.inline_bytes = nullptr;
-  std::shared_ptr<Step> grown = NewStep(RefinedPath("power", 0, power->id));
-  grown->after = {"power"};
-  const ResultPtr multiplied = NewResult(kRun, *grown, {power}, InlineValue("7", kA));
+  const ResultPtr power = WithoutBytes(Given("power", steps_, {one}, ResultState::kRefined));
+  const ResultPtr multiplied = Grown(power, InlineValue("7", kA));
   const ResultPtr zebra = Given("zebra", "z", {multiplied});
-  record_.phase = RunPhase::kRunning;
-  record_.redrive = 1;
-  for (const ResultPtr& result :
-       {one, ResultPtr(power), multiplied, zebra, Given("ape", "a", {zebra})}) {
-    record_.steps[result->path] = result;
-  }
-  Start();
+  Resume({one, power, multiplied, zebra, Given("ape", "a", {zebra})});
   Up(kA);
   Up(kB);
   Hold(kA, 1);
@@ -261,10 +252,7 @@ TEST_F(LostTest, WhoHeldAHandOverOfWhatWasLostHoldsNothing) {
   auto again = std::make_shared<StepResult>(*classify);
   again->value.object = NamedId<ObjectId>("another");
   Record({again});
-  Up(Replica("default/b", 1), 0);
-  Down(Replica("default/b", 1));
-  Advance(kHoldWindow);
-  ASSERT_EQ(Sent<Query>().size(), 4u);
+  Probe();
   Hold(kB, 2, {}, {}, {again->value.object});
   Hold(kA, 2, {}, {{kRun, "write", classify->id}});
   EXPECT_EQ(TheWrite().redrive, 3u);
@@ -338,13 +326,7 @@ TEST_F(LostTest, WordOfBytesThatAreGoneIsNotBelievedUntilTheirOwnerIsBack) {
 
 // promise: R-05
 TEST_F(LostTest, AnOwnerThatSaysItHasThemIsBelieved) {
-  Run();
-  Up(Replica("default/b", 1), 0);
-  const ResultPtr read = At(kB, GivenLarge("read", "cat", {}));
-  Record({read});
-  Down(Replica("default/b", 1));
-  Advance(kHoldWindow);
-  Hold(kA, 1);
+  const ResultPtr read = LoseRead();
   Hold(kB, 1);
   EXPECT_THAT(Paths(TheWrite()), IsEmpty()) << "it is there and does not have it";
   Written();
@@ -357,13 +339,7 @@ TEST_F(LostTest, AnOwnerThatSaysItHasThemIsBelieved) {
 
 // promise: R-05
 TEST_F(LostTest, AnOwnerThatDidNotAnswerInTimeMayStillHaveThem) {
-  Run();
-  Up(Replica("default/b", 1), 0);
-  const ResultPtr read = At(kB, GivenLarge("read", "cat", {}));
-  Record({read});
-  Down(Replica("default/b", 1));
-  Advance(kHoldWindow);
-  Hold(kA, 1);
+  const ResultPtr read = LoseRead();
   Advance(seconds(1));
   EXPECT_THAT(Paths(TheWrite()), IsEmpty());
   Written();
@@ -375,9 +351,7 @@ TEST_F(LostTest, AnOwnerThatDidNotAnswerInTimeMayStillHaveThem) {
 // promise
 TEST_F(LostTest, WhatIsRecordedWhileAllAreAskedIsNotTakenForLost) {
   Run();
-  Up(Replica("default/b", 1), 0);
-  Down(Replica("default/b", 1));
-  Advance(kHoldWindow);
+  Probe();
   Hold(kA, 1);
   ReportFrom(kA, {GivenLarge("read", "cat", {})});
   Hold(kB, 1);

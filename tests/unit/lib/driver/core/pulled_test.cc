@@ -64,10 +64,7 @@ TEST_F(PulledTest, WhileOthersHaveYetToAnswerBytesDecideNothing) {
     Run();
     Receive(kA, Passed{{kRun, "power", ResultId()}, 1});
     ReportFrom(kA, {Refined(false)});
-    Up(Replica("default/a", 1), 0);
-    Down(Replica("default/a", 1));
-    Advance(kHoldWindow);
-    ASSERT_EQ(Sent<Query>().size(), 4u);
+    Probe();
     Hold(kA, 1);
     Pulled("power", came ? absl::StatusOr<Value>(InlineValue(Steps(), kDriver))
                          : absl::UnavailableError("the connection broke"));

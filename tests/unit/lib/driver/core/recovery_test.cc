@@ -12,23 +12,7 @@ using std::chrono::seconds;
 using ::testing::ElementsAre;
 using ::testing::UnorderedElementsAre;
 
-class RecoveryTest : public RunCoreTest {
- protected:
-  // A run that another driver left, with these results in its record.
-  void Resume(const std::vector<ResultPtr>& recorded) {
-    record_.phase = RunPhase::kRunning;
-    record_.redrive = 1;
-    record_.start_us =
-        std::chrono::duration_cast<std::chrono::microseconds>(now_.time_since_epoch()).count();
-    for (const ResultPtr& result : recorded) record_.steps[result->path] = result;
-    Start();
-  }
-  void Record(const std::vector<ResultPtr>& results) {
-    ReportFrom(kA, results);
-    LetWrite();
-    Written();
-  }
-};
+class RecoveryTest : public RunCoreTest {};
 
 // The driver first waits a hold window (4 s), then asks all replicas.
 // promise: R-06
@@ -46,7 +30,7 @@ TEST_F(RecoveryTest, AfterALossItWaitsTheHoldWindowAndAsksEverybody) {
 // promise: R-06
 TEST_F(RecoveryTest, ANewEpochOfAClusterIsALoss) {
   Run();
-  Up(Replica("default/b", 1), 2);
+  Up(kB1, 2);
   Advance(kHoldWindow);
   EXPECT_EQ(Sent<Query>().size(), 4u);
 }
@@ -163,8 +147,8 @@ TEST_F(RecoveryTest, AValueThatNobodyNeedsMayBeLost) {
   Down(kB);
   Advance(kHoldWindow);
   // classify's bytes live at a replica that still answers; read's are nowhere.
-  Up(Replica("default/b", 1), 0);
-  Hold(Replica("default/b", 1), 1, {}, {}, {classify->value.object});
+  Up(kB1, 0);
+  Hold(kB1, 1, {}, {}, {classify->value.object});
   Hold(kA, 1);
   EXPECT_THAT(Paths(TheWrite()), UnorderedElementsAre("classify", "read"));
 }

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "lib/base/limits.h"
 #include "lib/driver/core/run_core.h"
 #include "tests/unit/lib/protocol/builders.h"
 
@@ -19,6 +20,7 @@ inline const RunId kRun = NamedId<RunId>("run");
 inline const Incarnation kDriver = {Address::Driver("test"), NamedId<BootId>("driver")};
 inline const Incarnation kA = Replica("default/a");
 inline const Incarnation kB = Replica("default/b");
+inline const Incarnation kB1 = Replica("default/b", 1);  // the other replica
 
 class RunCoreTest : public ::testing::Test {
  protected:
@@ -53,6 +55,14 @@ class RunCoreTest : public ::testing::Test {
     Up(kA);
     Up(kB);
   }
+  // Starts, without a link, on what another driver left that had recorded these.
+  void Resume(const std::vector<ResultPtr>& recorded, RunPhase phase = RunPhase::kRunning) {
+    record_.phase = phase;
+    record_.redrive = 1;
+    record_.steps.clear();
+    for (const ResultPtr& result : recorded) record_.steps[result->path] = result;
+    Start();
+  }
   void Begin() { actions_.clear(); }
   void Up(const Incarnation& peer, uint64_t epoch = 1) {
     Begin();
@@ -84,6 +94,19 @@ class RunCoreTest : public ::testing::Test {
   }
   // The write that waits for nobody is due.
   void LetWrite() { Advance(std::chrono::seconds(1)); }
+  // Reports `results`, up to where they are durable.
+  void Record(const std::vector<ResultPtr>& results) {
+    ReportFrom(kA, results);
+    LetWrite();
+    Written();
+  }
+  // Somebody who held nothing died: everybody is asked.
+  void Probe() {
+    Up(kB1, 0);
+    Down(kB1);
+    Advance(kHoldWindow);
+    ASSERT_EQ(Sent<Query>().size(), 4u);
+  }
   void Hold(const Incarnation& from, uint64_t redrive, std::vector<HeldAttempt> attempts = {},
             std::vector<EdgeKey> holds = {}, std::vector<ObjectId> values = {}) {
     Receive(from,
