@@ -1,10 +1,5 @@
 #include "lib/link/link_table.h"
 
-#include <grpcpp/security/server_credentials.h>
-#include <grpcpp/server.h>
-#include <grpcpp/server_builder.h>
-#include <sys/un.h>
-
 #include <algorithm>
 #include <utility>
 
@@ -12,11 +7,9 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/inlined_vector.h"
-#include "absl/strings/match.h"
-#include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
-#include "lib/base/limits.h"
 #include "lib/base/random.h"
+#include "lib/link/link_server.h"
 #include "lib/link/outbox.h"
 #include "lib/link/redial.h"
 #include "lib/link/stream.h"
@@ -100,17 +93,6 @@ struct BatchState {
 };
 thread_local BatchState batch_state;
 
-absl::Status CheckEndpoint(const std::string& endpoint) {
-  if (!absl::StartsWith(endpoint, "unix:")) return absl::OkStatus();
-  if (endpoint.size() - 5 >= sizeof(sockaddr_un::sun_path)) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "the socket path ", endpoint.substr(5), " is longer than ",
-        sizeof(sockaddr_un::sun_path) - 1,
-        " bytes; use a shorter folder (fractosctl makes its own under XDG_RUNTIME_DIR)"));
-  }
-  return absl::OkStatus();
-}
-
 }  // namespace
 
 class LinkTable::Impl final : public Stream::Owner, public std::enable_shared_from_this<Impl> {
@@ -135,28 +117,19 @@ class LinkTable::Impl final : public Stream::Owner, public std::enable_shared_fr
       loop_->Cancel(sweep_);
     }
     for (const std::shared_ptr<Stream>& stream : streams) stream->Cancel();
-    if (server_ != nullptr) server_->Shutdown(std::chrono::system_clock::now());
+    if (server_ != nullptr) server_->Stop();
   }
 
   absl::Status Listen(const std::string& endpoint) {
-    if (absl::Status status = CheckEndpoint(endpoint); !status.ok()) return status;
-    grpc::ServerBuilder* builder = loop_->server_builder();
-    int port = 0;
-    ApplyArguments(ChannelArgumentsFor(endpoint, kMaxMessageBytes, options_.keepalive), builder);
-    builder->RegisterAsyncGenericService(&service_);
-    builder->AddListeningPort(endpoint, grpc::InsecureServerCredentials(), &port);
-    server_ = builder->BuildAndStart();
-    if (server_ == nullptr) {
-      return absl::UnavailableError(absl::StrCat("cannot listen at ", endpoint));
-    }
+    absl::StatusOr<std::unique_ptr<LinkServer>> server =
+        LinkServer::Listen(endpoint, options_.keepalive, loop_);
+    if (!server.ok()) return server.status();
+    server_ = *std::move(server);
     {
       absl::MutexLock lock(&mutex_);
-      endpoint_ = endpoint;
-      if (!absl::StartsWith(endpoint, "unix:")) {
-        endpoint_ = absl::StrCat(endpoint.substr(0, endpoint.rfind(':')), ":", port);
-      }
+      endpoint_ = server_->endpoint();
     }
-    Accept();
+    server_->Accept(shared_from_this());
     return absl::OkStatus();
   }
 
@@ -482,20 +455,6 @@ class LinkTable::Impl final : public Stream::Owner, public std::enable_shared_fr
     stream->Cancel();
   }
 
-  void Accept() {
-    auto stream = std::make_shared<ServerStream>(shared_from_this(), loop_);
-    std::weak_ptr<Impl> weak = weak_from_this();
-    stream->Accept(&service_, [weak] {
-      std::shared_ptr<Impl> self = weak.lock();
-      if (self != nullptr && !self->stopped()) self->Accept();
-    });
-  }
-
-  bool stopped() const {
-    absl::MutexLock lock(&mutex_);
-    return stopped_;
-  }
-
   void DialSoonLocked(Peer& peer) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (peer.dial_posted || peer.endpoint.empty() || shutting_down_) return;
     peer.dial_posted = true;
@@ -703,8 +662,7 @@ class LinkTable::Impl final : public Stream::Owner, public std::enable_shared_fr
   EventLoop* const loop_;
   const LinkOptions options_;
   LinkObserver* const observer_;
-  grpc::AsyncGenericService service_;
-  std::unique_ptr<grpc::Server> server_;  // after Listen only read
+  std::unique_ptr<LinkServer> server_;  // after Listen only read
 
   mutable absl::Mutex mutex_;
   SystemRandom random_;
