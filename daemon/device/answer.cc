@@ -126,6 +126,19 @@ Outcome JudgeRefinement(v1::Refinement* refinement, const Execute& execution, Me
 
 }  // namespace
 
+absl::StatusOr<DeviceDescription> JudgeDescription(absl::string_view frame) {
+  v1::FromAdaptor reply;
+  if (reply.ParseFromArray(frame.data(), static_cast<int>(frame.size()))) {
+    if (reply.has_description()) return ParseDeviceDescription(reply.description().json());
+    if (reply.has_result() && reply.result().has_failure()) {
+      const v1::Failure& failure = reply.result().failure();
+      return absl::FailedPreconditionError(absl::StrCat(
+          "the adaptor refuses its options: ", failure.reason(), ": ", failure.message()));
+    }
+  }
+  return absl::InvalidArgumentError("the adaptor's first frame is no description");
+}
+
 Outcome FailedOutcome(absl::string_view reason, absl::string_view message, bool retryable) {
   return {Outcome::Failed{
       {std::string(reason), std::string(CutText(EscapeLines(message), kMaxFailureMessageBytes))},

@@ -4,12 +4,14 @@
 
 #include <string>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "daemon/continuation/actions.h"
 #include "daemon/continuation/core.h"
 #include "fractos/v1/adaptor.pb.h"
 #include "lib/base/unique_fd.h"
 #include "lib/memory/memory_store.h"
+#include "lib/plan/operation.h"
 #include "lib/plan/reasons.h"
 
 namespace fractos {
@@ -24,6 +26,10 @@ using reason::kMemoryExhausted;
 using reason::kReplyTooLarge;
 using reason::kTimeout;
 using reason::kUnsealable;
+
+// What an adaptor says of itself in its first frame. FailedPrecondition: it refuses its options,
+// and somebody has to mend them. InvalidArgument: no description, or none that can be used.
+absl::StatusOr<DeviceDescription> JudgeDescription(absl::string_view frame);
 
 Outcome FailedOutcome(absl::string_view reason, absl::string_view message, bool retryable = false);
 

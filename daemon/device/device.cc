@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -463,27 +464,16 @@ absl::Status Device::Impl::LaunchAndServe(std::shared_ptr<Exit> exit) {
 absl::StatusOr<DeviceDescription> Device::Impl::Configure(Connection& connection, Exit& exit) {
   absl::Status written = connection.stream.Write(ConfigureFrame(options_.options_json));
   if (!written.ok()) return written;
-  absl::StatusOr<DeviceDescription> description = absl::UnavailableError("");
-  bool answered = false;
-  auto on_frame = [&description, &answered](absl::string_view frame) -> absl::Status {
-    v1::FromAdaptor reply;
-    if (answered || !reply.ParseFromArray(frame.data(), static_cast<int>(frame.size()))) {
-      return absl::InvalidArgumentError("the adaptor's first frame is no description");
+  std::optional<absl::StatusOr<DeviceDescription>> description;
+  const auto on_frame = [&description](absl::string_view frame) -> absl::Status {
+    if (description.has_value()) {
+      return absl::InvalidArgumentError("the adaptor spoke before it was asked to execute");
     }
-    answered = true;
-    if (reply.has_description()) {
-      description = ParseDeviceDescription(reply.description().json());
-    } else if (reply.has_result() && reply.result().has_failure()) {
-      const v1::Failure& failure = reply.result().failure();
-      description = absl::FailedPreconditionError(absl::StrCat(
-          "the adaptor refuses its options: ", failure.reason(), ": ", failure.message()));
-    } else {
-      description = absl::InvalidArgumentError("the adaptor's first frame is no description");
-    }
+    description = JudgeDescription(frame);
     return absl::OkStatus();
   };
   Time deadline = clock_->Now() + options_.configure_timeout;
-  while (!answered) {
+  while (!description.has_value()) {
     int events = POLLIN | (connection.stream.WantsWrite() ? POLLOUT : 0);
     int ready = Poll(connection.stream.fd(), events, deadline);
     if (stopping()) return absl::CancelledError("stopping");
@@ -494,13 +484,14 @@ absl::StatusOr<DeviceDescription> Device::Impl::Configure(Connection& connection
     bool ended = Ended(exit);
     if ((ready & ~POLLOUT) != 0 || ended) {
       absl::Status read = connection.stream.Read(on_frame);
-      if (!answered && !read.ok()) return read;
-      if (!answered && ended) return absl::UnavailableError("the adaptor ended");
+      if (description.has_value()) break;  // whatever came after it
+      if (!read.ok()) return read;
+      if (ended) return absl::UnavailableError("the adaptor ended");
     } else if (clock_->Now() >= deadline) {
       return absl::DeadlineExceededError("the adaptor did not describe itself in time");
     }
   }
-  return description;
+  return *std::move(description);
 }
 
 absl::Status Device::Impl::Serve(Connection& connection, Exit& exit) {
