@@ -19,7 +19,7 @@ namespace {
 constexpr size_t kThreads = 4;
 
 struct HostPort {
-  std::string host;
+  std::string host;  // "": all addresses
   int port = 0;
 };
 
@@ -39,7 +39,7 @@ absl::StatusOr<HostPort> ParseAddress(absl::string_view address) {
     return absl::InvalidArgumentError(
         absl::StrCat("\"", address, "\": an IPv6 address goes in brackets, like [::1]:9090"));
   }
-  parsed.host = host.empty() ? "::" : std::string(host);  // "::" takes IPv4 too
+  parsed.host = std::string(host);
   return parsed;
 }
 
@@ -137,15 +137,18 @@ class StatusServer::Impl {
   }
 
   absl::Status Listen(const HostPort& where) {
-    int port = where.port == 0 ? server_.bind_to_any_port(where.host)
-                               : (server_.bind_to_port(where.host, where.port) ? where.port : -1);
+    std::string host = where.host.empty() ? "::" : where.host;  // "::" takes IPv4 too
+    int port = Bind(host, where.port);
+    if (port < 0 && where.host.empty()) {  // there are machines without IPv6
+      host = "0.0.0.0";
+      port = Bind(host, where.port);
+    }
     if (port < 0) {
-      return absl::UnavailableError(absl::StrCat("cannot listen for HTTP at ", where.host, " port ",
+      return absl::UnavailableError(absl::StrCat("cannot listen for HTTP at ", host, " port ",
                                                  where.port, "; is it in use already?"));
     }
-    bool six = where.host.find(':') != std::string::npos;
-    address_ =
-        six ? absl::StrCat("[", where.host, "]:", port) : absl::StrCat(where.host, ":", port);
+    bool six = host.find(':') != std::string::npos;
+    address_ = six ? absl::StrCat("[", host, "]:", port) : absl::StrCat(host, ":", port);
     thread_ = std::thread([this] { server_.listen_after_bind(); });
     // stop() does nothing to a server that has yet to begin.
     while (!server_.is_running()) std::this_thread::yield();
@@ -155,6 +158,12 @@ class StatusServer::Impl {
   const std::string& address() const { return address_; }
 
  private:
+  // The port; -1 when nobody can listen there.
+  int Bind(const std::string& host, int port) {
+    if (port == 0) return server_.bind_to_any_port(host);
+    return server_.bind_to_port(host, port) ? port : -1;
+  }
+
   void ServeCheck(const char* path, const std::function<std::string()>& why_not) {
     if (why_not == nullptr) return;
     server_.Get(path, [&why_not](const httplib::Request&, httplib::Response& response) {

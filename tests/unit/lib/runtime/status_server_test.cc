@@ -1,11 +1,18 @@
 #include "lib/runtime/status_server.h"
 
+#include <errno.h>
 #include <gtest/gtest.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <netinet/in.h>
+#include <stddef.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <chrono>
+#include <iterator>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -69,6 +76,35 @@ TEST(StatusServerTest, WhoeverDribblesIsCutOffAndProbesAreAnswered) {
   EXPECT_EQ(Get(*server, "/healthz"), absl::StatusCode::kOk);
   dribble.join();
   EXPECT_TRUE(slow.empty()) << slow.size() << " are still served";
+}
+
+// As a kernel without IPv6 does it, for this thread and those that it starts.
+bool RefuseIpv6Sockets() {
+  sock_filter steps[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 0, 3),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, args)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET6, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAFNOSUPPORT),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  const sock_fprog program = {std::size(steps), steps};
+  return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+         ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+TEST(StatusServerTest, AllAddressesAreThoseOfIpv4WhereThereIsNoOther) {
+  EXPECT_EQ(StatusServer::Start(":0", {}).value()->address().rfind("[::]:", 0), 0u);
+  std::string address;
+  std::thread without([&address] {
+    if (!RefuseIpv6Sockets()) return;
+    auto server = StatusServer::Start(":0", {nullptr, [] { return ""; }, nullptr});
+    if (server.ok() && Get(**server, "/healthz") == absl::StatusCode::kOk) {
+      address = (*server)->address();
+    }
+  });
+  without.join();
+  EXPECT_EQ(address.rfind("0.0.0.0:", 0), 0u) << address;
 }
 
 TEST(StatusServerTest, ProbesSayWhatIsWrong) {
