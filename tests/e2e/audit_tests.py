@@ -78,7 +78,7 @@ UNUSED = {
         "networkpolicies", "poddisruptionbudgets", "rolebindings", "roles", "serviceaccounts",
         "services", "statefulsets")},
     **{(resource, "list"): LISTED_BY_WATCHING for resource in (
-        "deviceclusters", "leases", "networkpolicies", "persistentvolumeclaims", "pods",
+        "deviceclusters", "networkpolicies", "persistentvolumeclaims", "pods",
         "poddisruptionbudgets", "rolebindings", "roles", "serviceaccounts", "services",
         "statefulsets", "taskgraphs")},
     ("deviceclusters", "get"): FOR_DAEMONS,

@@ -43,8 +43,8 @@ and on the status of DeviceClusters for their sake, too. */}}
 - apiGroups: [""]
   resources: [events]
   verbs: [create, patch]
-# Each DeviceCluster's Lease is made here and held by its daemons.
+# Each DeviceCluster's Lease is made here and held by its daemons; each is watched by its name.
 - apiGroups: [coordination.k8s.io]
   resources: [leases]
-  verbs: [get, list, watch, create, update]
+  verbs: [get, watch, create, update]
 {{- end -}}
