@@ -418,7 +418,7 @@ class Driver::Impl final : public LinkObserver {
   void Pull(const RunId& id, Run& run, const PullValue& pull, DriverActions* next)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (pull.value.owner == self_) {
-      run.core->Pulled(clock_->Now(), pull.step, pull.value, next);
+      run.core->Pulled(clock_->Now(), pull.step, WithBytes(pull.value), next);
       return;
     }
     if (pull.value.IsInline()) {
@@ -465,6 +465,15 @@ class Driver::Impl final : public LinkObserver {
           // The run ended, or went to another driver, while the bytes were on their way.
           if (!owned && !staged.IsNone()) memory_.Release(staged);
         });
+  }
+
+  // A value of our own, as Pulled wants it: a report may name it without its bytes.
+  absl::StatusOr<Value> WithBytes(Value own) {
+    if (own.IsInline() || own.size > kMaxInlineValueBytes) return own;
+    absl::StatusOr<BytesPtr> bytes = memory_.Get(own.object);
+    if (!bytes.ok()) return bytes.status();
+    own.inline_bytes = std::make_shared<const std::string>((*bytes)->view());
+    return own;
   }
 
   // What is small enough is held with its bytes, wherever it came from: a core that asks for a

@@ -24,7 +24,8 @@ namespace fractos {
 struct WriteRecord {
   RunRecord record;
 };
-// Have the bytes of `value` in the driver's own Memory; answer with RunCore::Pulled.
+// Have the bytes of `value` in the driver's own Memory; answer with RunCore::Pulled, and with the
+// bytes inline if they are at most kMaxInlineValueBytes: who asked for them would ask again.
 // Centralized mode, refinements that did not travel inline, and outputs.
 struct PullValue {
   StepPath step;

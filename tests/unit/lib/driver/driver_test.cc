@@ -237,6 +237,38 @@ TEST_F(DriverTest, AValueThatItHasNoRoomForIsNotFetched) {
   EXPECT_EQ(driver_->Snapshot(record.run)->record.failure.reason, "MemoryExhausted");
 }
 
+// A report leaves out bytes where they are many, also those of a value that the driver itself gave.
+// promise: R-14
+TEST_F(DriverTest, AnOutputOfItsOwnIsReadFromItsOwnMemory) {
+  Start();
+  Plan plan;
+  plan.mode = Mode::kCentralized;
+  plan.steps = {NewStep("one"), NewStep("two", {"one"})};
+  plan.clusters = {"default/a"};
+  plan.deadline = std::chrono::seconds(60);
+  RunRecord record;
+  record.run = NamedId<RunId>("own");
+  peer_->Tell(Accepted{{record.run, "one", ResultId()}, 1});  // once the Link is there
+  ASSERT_TRUE(driver_->Start(plan, record, 0, nullptr).ok());
+  ASSERT_TRUE(peer_->WaitForHandOver("one"));
+  const ResultPtr one =
+      NewResult(record.run, *plan.steps[0], {}, InlineValue("bytes", Replica("default/a")));
+  peer_->Tell(Report{record.run, 1, {one}, {}, {}});
+  ASSERT_TRUE(peer_->WaitForHandOver("two"));
+  Value own;
+  for (const Message& message : peer_->WaitForMessages(0)) {
+    const auto* const over = std::get_if<HandOver>(&message);
+    if (over != nullptr && over->step().path == "two") own = over->result->value;
+  }
+  ASSERT_TRUE(own.owner.address.IsDriver());
+  own.inline_bytes = nullptr;
+  peer_->Tell(Report{record.run, 1, {NewResult(record.run, *plan.steps[1], {one}, own)}, {}, {}});
+  ASSERT_TRUE(peer_->WaitForEnd(record.run));
+  const absl::StatusOr<RunSnapshot> ended = driver_->Snapshot(record.run);
+  EXPECT_EQ(ended->record.phase, RunPhase::kSucceeded);
+  EXPECT_EQ(*ended->record.steps.at("two")->value.inline_bytes, "bytes");
+}
+
 TEST_F(DriverTest, LetsGoOfReplicasThatThereAreNoLonger) {
   Start();
   peer_->Tell(FetchRedrive{NamedId<RunId>("unknown")});
