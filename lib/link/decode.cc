@@ -10,6 +10,7 @@ namespace {
 
 namespace pb = ::fractos::v1;
 using google::protobuf::RepeatedPtrField;
+using wire::kMaxKeyBytes;
 using wire::kMaxNameBytes;
 using wire::kMaxTextBytes;
 using wire::kProtocol;
@@ -127,9 +128,10 @@ class Reader {
       ReadName(signature.operation(), "signatures.operation", &s.operation);
       ReadEnum(signature.effect(), Effect::kIdempotent, "signatures.effect", &s.effect);
       s.deterministic = signature.deterministic();
-      ReadNames(signature.passed_inputs(), kMaxInputs + 1, "signatures.passed_inputs",
-                &s.passed_inputs);
-      ReadNames(signature.refines_to(), kMaxRefinesTo, "signatures.refines_to", &s.refines_to);
+      ReadTexts(signature.passed_inputs(), kMaxInputs + 1, kMaxNameBytes,
+                "signatures.passed_inputs", &s.passed_inputs);
+      ReadTexts(signature.refines_to(), kMaxRefinesTo, kMaxKeyBytes, "signatures.refines_to",
+                &s.refines_to);
     }
     if (TooMany(in.clusters_size(), kMaxListed, "hand_over.clusters")) return;
     for (const pb::ClusterView& view : in.clusters()) {
@@ -172,7 +174,7 @@ class Reader {
       out->results.push_back(ReadResult(result, "report.results"));
     }
     ReadIds(in.lost(), "report.lost", &out->lost);
-    ReadNames(in.executing(), kMaxListed, "report.executing", &out->executing);
+    ReadTexts(in.executing(), kMaxListed, kMaxNameBytes, "report.executing", &out->executing);
   }
   void Read(const pb::Recorded& in, Recorded* out) {
     ReadRun(in.run(), &out->run);
@@ -269,7 +271,7 @@ class Reader {
       ReadValue(bound.value(), &b.value);
       b.passed = bound.passed();
     }
-    ReadNames(in.after(), kMaxSteps, "steps.after", &out->after);
+    ReadTexts(in.after(), kMaxSteps, kMaxNameBytes, "steps.after", &out->after);
     if (in.has_when()) {
       out->when.emplace();
       ReadName(in.when().input(), "steps.when.input", &out->when->input);
@@ -284,7 +286,7 @@ class Reader {
     ReadEnum(in.effect(), Effect::kIdempotent, "steps.effect", &out->effect);
     out->deterministic_so_far = in.deterministic_so_far();
     out->waits_for_record = in.waits_for_record();
-    ReadNames(in.refines_to(), kMaxListed, "steps.refines_to", &out->refines_to);
+    ReadTexts(in.refines_to(), kMaxListed, kMaxKeyBytes, "steps.refines_to", &out->refines_to);
     ReadName(in.stands_for(), "steps.stands_for", &out->stands_for);
     return out;
   }
@@ -300,11 +302,12 @@ class Reader {
   void ReadName(const std::string& in, absl::string_view field, std::string* out) {
     ReadText(in, kMaxNameBytes, field, out);
   }
-  void ReadNames(const RepeatedPtrField<std::string>& in, size_t bound, absl::string_view field,
-                 std::vector<std::string>* out) {
-    if (TooMany(in.size(), bound, field)) return;
+  // At most `count`, of at most `bytes` each.
+  void ReadTexts(const RepeatedPtrField<std::string>& in, size_t count, size_t bytes,
+                 absl::string_view field, std::vector<std::string>* out) {
+    if (TooMany(in.size(), count, field)) return;
     out->reserve(static_cast<size_t>(in.size()));
-    for (const std::string& name : in) ReadName(name, field, &out->emplace_back());
+    for (const std::string& text : in) ReadText(text, bytes, field, &out->emplace_back());
   }
   template <typename Id>
   void ReadId(const std::string& in, absl::string_view field, Id* out) {

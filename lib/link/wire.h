@@ -13,6 +13,7 @@ namespace fractos::wire {
 
 inline constexpr uint32_t kProtocol = 1;
 inline constexpr size_t kMaxNameBytes = 128;   // of clusters, paths, operations, inputs
+inline constexpr size_t kMaxKeyBytes = 256;    // NAMESPACE/CLUSTER:OPERATION
 inline constexpr size_t kMaxTextBytes = 4096;  // of what people read
 
 // A frame's arena starts on the stack: most frames never touch the heap for their messages.

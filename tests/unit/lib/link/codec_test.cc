@@ -16,6 +16,7 @@
 #include "fractos/v1/link.pb.h"
 #include "lib/base/limits.h"
 #include "lib/base/random.h"
+#include "lib/plan/names.h"
 
 namespace fractos {
 namespace {
@@ -462,6 +463,30 @@ TEST(CodecTest, TheBoundsThemselvesAreAllowed) {
   while (h->steps(0).inputs_size() < 31) h->mutable_steps(0)->add_inputs();
   h->set_remaining(3'600'000'000);
   EXPECT_TRUE(DecodeFrame(frame.SerializeAsString()).ok());
+}
+
+// Or a graph that is valid would break the Links that it travels.
+TEST(CodecTest, NamesAsLongAsAGraphMayHaveThemArrive) {
+  const std::string cluster =
+      std::string(kMaxNamespaceLength, 'n') + "/" + std::string(kMaxNameLength, 'd');
+  const std::string operation(kMaxNameLength, 'o');
+  HandOver message = SomeHandOver();
+  auto continuation = std::make_shared<Continuation>(*message.continuation);
+  const OperationSignature signature = {
+      cluster, operation,   Effect::kNone,
+      true,    {operation}, {OperationSignature::KeyOf(cluster, operation)}};
+  auto step = std::make_shared<Step>(*SomeStep(std::string(kMaxNameLength, 's')));
+  step->cluster = cluster;
+  step->operation = operation;
+  step->refines_to = signature.refines_to;
+  continuation->steps = {step};
+  continuation->signatures = {signature};
+  continuation->clusters = {{cluster, {"unix:/tmp/m0"}, 1, 8}};
+  message.continuation = continuation;
+  const absl::StatusOr<Frame> frame = DecodeFrame(EncodeMessage(message));
+  ASSERT_TRUE(frame.ok()) << frame.status();
+  EXPECT_EQ(std::get<HandOver>(frame->messages[0]).continuation->signatures,
+            continuation->signatures);
 }
 
 TEST(CodecTest, AHelloSaysWhoAndWhichVersion) {
