@@ -12,12 +12,12 @@ namespace {
 
 using std::chrono::steady_clock;
 
-// How long a message that nobody waits for may lie here until another takes it along.
-constexpr Duration kMayLie = std::chrono::milliseconds(5);
+// How long a message that nobody waits for may wait until another takes it along.
+constexpr Duration kMaxWait = std::chrono::milliseconds(5);
 
 // What only lets the receiver forget something: holds, runs. A frame of its own for each of these
 // would wake a process once more per hop, and more often than the hand-overs do.
-bool MayLie(const Message& message) {
+bool MayWait(const Message& message) {
   return std::holds_alternative<Accepted>(message) || std::holds_alternative<Passed>(message) ||
          std::holds_alternative<Recorded>(message) || std::holds_alternative<End>(message);
 }
@@ -64,7 +64,7 @@ std::string LinkTable::Impl::endpoint() const {
 }
 
 void LinkTable::Impl::Send(const Address& address, const Message& message) {
-  Piece piece{address, EncodeMessage(message), MayLie(message)};
+  Piece piece{address, EncodeMessage(message), MayWait(message)};
   if (batch_state.table == this) {
     batch_state.gathered.push_back(std::move(piece));
     return;
@@ -95,7 +95,7 @@ void LinkTable::Impl::Flush(Gathered gathered) {
 LinkTable::Impl::Peer* LinkTable::Impl::EnqueueLocked(Piece piece) {
   Peer* peer = FindLocked(piece.to);
   if (peer == nullptr || shutting_down_ || (peer->links.empty() && peer->endpoint.empty()) ||
-      !peer->queue.Add(std::move(piece.bytes), piece.may_lie)) {
+      !peer->queue.Add(std::move(piece.bytes), piece.may_wait)) {
     ++stats_.messages_dropped;
     return nullptr;
   }
@@ -107,7 +107,7 @@ LinkTable::Impl::Peer* LinkTable::Impl::EnqueueLocked(Piece piece) {
 
 void LinkTable::Impl::SweepLaterLocked() {
   std::weak_ptr<Impl> weak = weak_from_this();
-  sweep_ = loop_->At(steady_clock::now() + kMayLie, [weak] {
+  sweep_ = loop_->At(steady_clock::now() + kMaxWait, [weak] {
     if (std::shared_ptr<Impl> self = weak.lock()) self->Sweep();
   });
 }

@@ -34,7 +34,7 @@ class LinkTable::Impl final : public Stream::Owner, public std::enable_shared_fr
   struct Piece {
     Address to;
     std::string bytes;
-    bool may_lie = false;
+    bool may_wait = false;
   };
   using Gathered = std::vector<Piece>;
 

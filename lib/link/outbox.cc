@@ -4,7 +4,7 @@
 
 namespace fractos {
 
-bool Outbox::Add(std::string bytes, bool may_lie) {
+bool Outbox::Add(std::string bytes, bool may_wait) {
   if (bytes.size() > kMaxPieceBytes || bytes_ + bytes.size() > kMaxBytes) return false;
   bytes_ += bytes.size();
   if (!frames_.empty() && frames_.back().size() + bytes.size() <= kMaxPieceBytes) {
@@ -12,7 +12,7 @@ bool Outbox::Add(std::string bytes, bool may_lie) {
   } else {
     frames_.push_back(std::move(bytes));
   }
-  if (!may_lie) due_ = true;
+  if (!may_wait) due_ = true;
   return true;
 }
 

@@ -18,12 +18,12 @@ class Outbox {
   static constexpr size_t kMaxBytes = 64 * 1024 * 1024;
 
   // Appends an encoded message, which is never divided between frames. False, and nothing happens:
-  // it is longer than kMaxPieceBytes, or there would be more than kMaxBytes. One that may lie here
-  // waits until another takes it along.
-  bool Add(std::string bytes, bool may_lie);
+  // it is longer than kMaxPieceBytes, or there would be more than kMaxBytes. One that may wait goes
+  // out with the next frame, at the latest when MakeDue is called.
+  bool Add(std::string bytes, bool may_wait);
 
   bool empty() const { return frames_.empty(); }
-  // Something in it is waited for, or has lain long enough.
+  // Something in it may not wait, or not any longer.
   bool due() const { return due_; }
   void MakeDue() { due_ = !frames_.empty(); }
 
