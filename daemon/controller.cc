@@ -114,11 +114,11 @@ void DeviceController::Step(Event event) {
     Time now = clock_->Now();
     event(core_, now, &actions);
     QueueLocked(std::move(actions), now);
-    if (draining_) return;
-    draining_ = true;
+    if (carrying_out_) return;
+    carrying_out_ = true;
     ++active_;
   }
-  Drain();
+  CarryOutQueued();
   device_->Settle();
   absl::MutexLock lock(&mutex_);
   --active_;
@@ -140,7 +140,7 @@ void DeviceController::QueueLocked(Actions actions, Time now) {
   }
 }
 
-void DeviceController::Drain() {
+void DeviceController::CarryOutQueued() {
   std::deque<Item> batch;
   while (true) {
     {
@@ -148,7 +148,7 @@ void DeviceController::Drain() {
       batch.clear();
       batch.swap(queue_);
       if (batch.empty()) {
-        draining_ = false;
+        carrying_out_ = false;
         ArmTimerLocked();
         if (on_idle_ != nullptr && core_.Idle()) loop_->Post(std::exchange(on_idle_, nullptr));
         return;

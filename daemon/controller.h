@@ -55,14 +55,15 @@ class ControllerObserver {
 // FractOS's Controller, named so because *controller* alone is a reconcile loop.
 //
 // Whoever has an event (the loop's thread a frame, a reader an answer, a timer) steps the core
-// under one lock and queues what it asks for. The queue is drained by one thread at a time, without
-// the lock: a thread that finds another one draining leaves its actions to that one. So actions are
-// carried out in the order in which the core gave them; no lock is held while they are, and an
-// action whose answer comes at once steps the core again without a deadlock. A lone chain never
-// changes threads. The alternative, a second lock held while actions are carried out, would have
-// threads queue up behind one that writes to a socket, and an inline answer deadlock.
+// under one lock and queues what it asks for. One thread at a time carries out what is queued,
+// without the lock: a thread that finds another one at it leaves its actions to that one. So
+// actions are carried out in the order in which the core gave them; no lock is held while they are,
+// and an action whose answer comes at once steps the core again without a deadlock. A lone chain
+// never changes threads. The alternative, a second lock held while actions are carried out, would
+// have threads queue up behind one that writes to a socket, and an inline answer deadlock.
 //
-// What is sent during one drain leaves in one frame per peer. Only then is the adaptor waited for.
+// What is sent of all that was queued leaves in one frame per peer. Only then is the adaptor waited
+// for.
 //
 // Threads: construct, Start, BeginDrain and destroy from one thread; destroy after the loop's Run
 // has returned.
@@ -89,7 +90,7 @@ class DeviceController final : public LinkObserver, public DeviceObserver, publi
   DeviceController& operator=(const DeviceController&) = delete;
 
   // Listens; then starts the adaptor, and stands for election once that has described itself.
-  // Fails when the sockets cannot be served, and has led nobody then. Before the loop runs.
+  // Fails when a socket cannot be served; it has not stood for election then. Before the loop runs.
   absl::Status Start(std::unique_ptr<Election> election);
 
   // No new runs, leadership given up. `idle` is called once, on the loop's thread, when nothing
@@ -151,7 +152,7 @@ class DeviceController final : public LinkObserver, public DeviceObserver, publi
   void QueueLocked(Actions actions, Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool QuietLocked() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return active_ == 0; }
   void ArmTimerLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Drain() ABSL_LOCKS_EXCLUDED(mutex_);
+  void CarryOutQueued() ABSL_LOCKS_EXCLUDED(mutex_);
   void CarryOut(Item item);
   void Announce(const std::function<void(PeerInfo*)>& change);
 
@@ -166,7 +167,7 @@ class DeviceController final : public LinkObserver, public DeviceObserver, publi
   mutable absl::Mutex mutex_;
   Core core_ ABSL_GUARDED_BY(mutex_);
   std::deque<Item> queue_ ABSL_GUARDED_BY(mutex_);
-  bool draining_ ABSL_GUARDED_BY(mutex_) = false;
+  bool carrying_out_ ABSL_GUARDED_BY(mutex_) = false;
   // Steps under way, waiting inline included, which the destructor waits for; no more once
   // stopping.
   int active_ ABSL_GUARDED_BY(mutex_) = 0;
