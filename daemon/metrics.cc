@@ -132,7 +132,12 @@ class Metrics::Impl {
     count("fractos_fetch_failures_total", "Values that could not be had.", status.fetches.failed);
     count("fractos_messages_sent_total", "Protocol messages.", status.links.messages_sent);
     count("fractos_messages_received_total", "Protocol messages.", status.links.messages_received);
+    count("fractos_messages_dropped_total", "Messages that found no Link or no room.",
+          status.links.messages_dropped);
     count("fractos_frames_sent_total", "Batches of messages.", status.links.frames_sent);
+    count("fractos_frames_refused_total",
+          "Frames that could not be read, or broke the rules of a Link.",
+          status.links.frames_refused);
     gauge("fractos_queued", "Attempts that wait for a slot.", status.core.queued);
     gauge("fractos_memory_quota_bytes", "What Memory objects may have together.",
           status.memory_quota_bytes);

@@ -153,7 +153,6 @@ void LinkTable::Impl::TakeWorkLocked(Link& link, WorkList* work) {
   link.owes_hello = false;
   link.writing = true;
   ++stats_.frames_sent;
-  stats_.bytes_sent += frame.size();
   work->push_back({link.stream, std::move(frame)});
 }
 
@@ -242,8 +241,6 @@ void LinkTable::Impl::OnFrame(const std::shared_ptr<Stream>& stream, absl::strin
     if (found == links_.end() || stopped_) return;
     Link& link = *found->second;
     if (link.closing) return;
-    ++stats_.frames_received;
-    stats_.bytes_received += bytes.size();
     link.silent_ticks = 0;
     if (!frame.ok() || !AgreesLocked(link, *frame)) {
       ++stats_.frames_refused;

@@ -99,11 +99,10 @@ class LinkTable {
   std::optional<Duration> SilentFor(const Address& peer) const;
 
   struct Stats {
-    uint64_t messages_sent = 0, frames_sent = 0, messages_received = 0, frames_received = 0;
-    uint64_t bytes_sent = 0, bytes_received = 0;
-    uint64_t messages_dropped = 0;
-    uint64_t frames_refused = 0;  // that were no frames
-    size_t links = 0;             // open ones
+    uint64_t messages_sent = 0, frames_sent = 0, messages_received = 0;
+    uint64_t messages_dropped = 0;  // found no Link or no room
+    uint64_t frames_refused = 0;    // unreadable, or against the rules; the Link ends
+    size_t links = 0;               // open ones
   };
   Stats stats() const;
 

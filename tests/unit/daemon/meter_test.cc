@@ -81,6 +81,8 @@ TEST(MetricsTest, NameClusterAndOperationButNoRun) {
   metrics.Requests()->OnRequest("200", "PUT", "api:443");
   DeviceController::Status status;
   status.leads = true;
+  status.links.messages_dropped = 3;
+  status.links.frames_refused = 5;
   status.meter.refused[static_cast<size_t>(Refusal::kNotLeader)] = 4;
   const std::string text = metrics.Render(status, {7, 2});
   for (const char* line :
@@ -88,6 +90,8 @@ TEST(MetricsTest, NameClusterAndOperationButNoRun) {
         "fractos_step_seconds_count{cluster=\"lab/storage\",operation=\"get\"} 1",
         "fractos_elections_won_total{cluster=\"lab/storage\"} 1",
         "fractos_refusals_total{cluster=\"lab/storage\",reason=\"NotLeader\"} 4",
+        "fractos_messages_dropped_total{cluster=\"lab/storage\"} 3",
+        "fractos_frames_refused_total{cluster=\"lab/storage\"} 5",
         "fractos_spans_exported_total{cluster=\"lab/storage\"} 7",
         "fractos_spans_dropped_total{cluster=\"lab/storage\"} 2",
         "leader_election_master_status{cluster=\"lab/storage\",name=\"storage\"} 1",
