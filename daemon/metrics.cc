@@ -154,7 +154,14 @@ class Metrics::Impl {
     for (prometheus::MetricFamily& family : CollectProcessMetrics(labels_)) {
       families.push_back(std::move(family));
     }
-    if (!lease_.empty()) families.push_back(MasterStatus(status.leads));
+    if (!lease_.empty()) {
+      // As client-go has it, for dashboards that know it.
+      Labels labels = labels_;
+      labels.emplace("name", lease_);
+      families.push_back(SingleMetric(MetricType::Gauge, "leader_election_master_status",
+                                      "Whether this process has the Lease and its epoch.", labels,
+                                      status.leads ? 1 : 0));
+    }
     return prometheus::TextSerializer().Serialize(families);
   }
 
@@ -166,35 +173,18 @@ class Metrics::Impl {
     return prometheus::BuildCounter().Name(name).Help(help).Labels(labels_).Register(registry_);
   }
 
-  prometheus::ClientMetric Labelled(const char* name, std::string value) const {
-    prometheus::ClientMetric metric;
-    for (const auto& [key, text] : labels_) metric.label.push_back({key, text});
-    metric.label.push_back({name, std::move(value)});
-    return metric;
-  }
-
   prometheus::MetricFamily Refusals(const Meter::Counts& counts) const {
     prometheus::MetricFamily family;
     family.name = "fractos_refusals_total";
     family.help = "Hand-overs refused.";
     family.type = MetricType::Counter;
     for (size_t i = 0; i < Meter::kRefusals; ++i) {
-      prometheus::ClientMetric metric =
-          Labelled("reason", std::string(RefusalName(static_cast<Refusal>(i))));
+      prometheus::ClientMetric metric;
+      for (const auto& [key, text] : labels_) metric.label.push_back({key, text});
+      metric.label.push_back({"reason", std::string(RefusalName(static_cast<Refusal>(i)))});
       metric.counter.value = static_cast<double>(counts.refused[i]);
       family.metric.push_back(std::move(metric));
     }
-    return family;
-  }
-
-  // As client-go has it, for dashboards that know it.
-  prometheus::MetricFamily MasterStatus(bool leads) const {
-    prometheus::MetricFamily family;
-    family.name = "leader_election_master_status";
-    family.help = "Whether this process has the Lease and its epoch.";
-    family.type = MetricType::Gauge;
-    family.metric.push_back(Labelled("name", lease_));
-    family.metric.back().gauge.value = leads ? 1 : 0;
     return family;
   }
 
