@@ -16,8 +16,8 @@ using TraceId = Id128<struct TraceIdTag>;
 // Eight bytes, as a number; 0: none.
 using SpanId = uint64_t;
 
-// The first eight bytes of `bytes`, which must hold as many, are at least as good as random ones
-// when they are an id's or a digest's.
+// The span id made of the first eight bytes of `bytes`, which has at least eight. Bytes of an id or
+// a digest are as good as random ones.
 SpanId SpanIdOf(absl::string_view bytes);
 // 16 lower-case hexadecimal digits.
 std::string SpanIdToHex(SpanId id);

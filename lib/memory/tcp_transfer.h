@@ -1,6 +1,6 @@
 // Reading the Memory objects of a process on another node: their bytes, streamed by gRPC over a
 // connection of its own and into a sealed memory file here. On the same node descriptors are handed
-// over instead (transfer.h).
+// over instead (socket_transfer.h).
 //
 //   reader                                       owner
 //     │ call kMemoryMethod: 16 bytes, an object's id │

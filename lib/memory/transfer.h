@@ -39,6 +39,7 @@ class MemoryServer {
 };
 
 // Pulls objects from other processes' MemoryServers. Thread-safe. Connections are kept and reused.
+// The destructor ends what is still asked for, with Cancelled, and waits until everybody was told.
 class MemoryClient {
  public:
   // Fetches the bytes of `value` from `where`, the path of a Unix socket or "host:port", on a
@@ -46,7 +47,8 @@ class MemoryClient {
   // does not have the object, Unavailable when nobody listens, ResourceExhausted when one of the
   // two processes has no descriptor left now, DeadlineExceeded after `timeout`, DataLoss when size
   // or seals are wrong (the digest is the owner's word: it hashed the sealed bytes). From
-  // "host:port" it is as TcpMemoryClient::Pull says. Returns what Cancel takes.
+  // "host:port" it is as TcpMemoryClient::Pull says. Returns what Cancel takes: 0 from a Unix
+  // socket, where nothing is cancelled.
   uint64_t Pull(const Value& value, const std::string& where, Duration timeout,
                 std::function<void(absl::StatusOr<UniqueFd>)> done);
   // Nobody needs it any more: ends what takes long. `done` is called nevertheless.

@@ -15,8 +15,8 @@ class ServerBuilder;
 
 namespace fractos {
 
-// How soon a peer whose machine vanished is noticed: of one whose process did, the kernel says so.
-// Both ends ask, also while nothing is sent: at the latest after `interval` + `timeout`.
+// How soon a peer whose machine vanished is noticed. When only its process ends, the kernel says so
+// at once. Both ends ask, also while nothing is sent: at the latest after `interval` + `timeout`.
 struct Keepalive {
   Duration interval = std::chrono::seconds(8);
   Duration timeout = std::chrono::seconds(5);

@@ -4,10 +4,10 @@
 
 namespace fractos {
 
-// Raises the soft limit to the hard one, for the sake of programs that use select(2) being far
-// lower by default than what a daemon needs, which keeps a descriptor for each large value. Quietly
-// does nothing where that is not allowed. What this process starts inherits it. From main, before
-// there are threads.
+// Raises the soft limit to the hard one. The default is low for the sake of programs that use
+// select(2); a daemon keeps a descriptor for each large value and needs more. Quietly does nothing
+// where that is not allowed. What this process starts inherits it. From main, before there are
+// threads.
 void RaiseDescriptorLimit();
 
 }  // namespace fractos

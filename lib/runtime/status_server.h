@@ -16,7 +16,8 @@ namespace fractos {
 // Whoever connects keeps a thread for as long as `patience` at most.
 class StatusServer {
  public:
-  // Those that are null are not found. The last two say why not, and nothing when all is well.
+  // Called on the server's threads, several at once; for one that is null the answer is 404. The
+  // last two say why not, and nothing (an empty string) when all is well.
   struct Pages {
     std::function<std::string()> metrics;          // Prometheus' text format
     std::function<std::string()> not_healthy_for;  // may block for a second
@@ -27,6 +28,7 @@ class StatusServer {
   // when `address` is none of these, Unavailable when nobody can listen there.
   static absl::StatusOr<std::unique_ptr<StatusServer>> Start(
       absl::string_view address, Pages pages, Duration patience = std::chrono::seconds(5));
+  // Waits for what is being answered.
   ~StatusServer();
 
   // "host:port" with the port that was chosen.
