@@ -65,113 +65,9 @@ absl::StatusOr<std::vector<ClusterView>> LayOut(const std::vector<PlacedCluster>
   return views;
 }
 
-void Roll::OnPeer(const PeerInfo& peer) {
-  const absl::MutexLock lock(&mutex_);
-  peers_[peer.self.address] = peer;
-  if (!peer.description_json.empty()) were_ready_.insert(peer.self.address.cluster);
-  uint64_t& epoch = epochs_[peer.self.address.cluster];
-  if (peer.epoch <= epoch) return;
-  // The first leader is no news.
-  if (epoch != 0) {
-    news_.push_back({peer.self.address, ReplicaNews::What::kLeads, peer.epoch});
-  }
-  epoch = peer.epoch;
-}
-
-bool Roll::OnPeerLost(const Address& peer) {
-  const absl::MutexLock lock(&mutex_);
-  return peers_.erase(peer) > 0;
-}
-
-void Roll::Tell(ReplicaNews news) {
-  const absl::MutexLock lock(&mutex_);
-  news_.push_back(std::move(news));
-}
-
-std::vector<ReplicaNews> Roll::TakeNews() {
-  const absl::MutexLock lock(&mutex_);
-  return std::exchange(news_, {});
-}
-
-void Roll::Fail(const absl::Status& why) {
-  const absl::MutexLock lock(&mutex_);
-  if (failed_.ok()) failed_ = why;
-}
-
-std::string Roll::FirstUnready(const std::vector<std::string>& clusters) const {
-  for (const std::string& cluster : clusters) {
-    const auto leads = [&cluster](const auto& entry) {
-      const PeerInfo& peer = entry.second;
-      return entry.first.cluster == cluster && peer.epoch != 0 && !peer.description_json.empty();
-    };
-    if (std::none_of(peers_.begin(), peers_.end(), leads)) return cluster;
-  }
-  return "";
-}
-
-absl::StatusOr<Descriptions> Roll::AwaitLeaders(const std::vector<std::string>& clusters,
-                                                Duration timeout) {
-  const absl::MutexLock lock(&mutex_);
-  const auto ready = [this, &clusters]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return !failed_.ok() || FirstUnready(clusters).empty();
-  };
-  const bool in_time = mutex_.AwaitWithTimeout(absl::Condition(&ready), absl::FromChrono(timeout));
-  if (!failed_.ok()) return failed_;
-  if (!in_time) {
-    return absl::DeadlineExceededError(
-        absl::StrCat("DeviceCluster ", FirstUnready(clusters),
-                     " is not ready: none of its daemons leads and has described its device"));
-  }
-  Descriptions descriptions;
-  for (const auto& [address, peer] : peers_) {
-    if (peer.epoch == 0 || peer.description_json.empty()) continue;
-    absl::StatusOr<DeviceDescription> description = ParseDeviceDescription(peer.description_json);
-    if (!description.ok()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("the adaptor of DeviceCluster ", address.cluster,
-                       " describes itself badly: ", description.status().message()));
-    }
-    descriptions[address.cluster] = *std::move(description);
-  }
-  return descriptions;
-}
-
-bool Roll::AwaitReplicas(const std::vector<Address>& replicas, Duration timeout) {
-  const absl::MutexLock lock(&mutex_);
-  const auto ready = [this, &replicas]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return std::all_of(replicas.begin(), replicas.end(),
-                       [this](const Address& replica) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-                         const auto found = peers_.find(replica);
-                         return found != peers_.end() && !found->second.description_json.empty();
-                       });
-  };
-  return mutex_.AwaitWithTimeout(absl::Condition(&ready), absl::FromChrono(timeout));
-}
-
-bool Roll::WasReady(const std::string& cluster) const {
-  const absl::MutexLock lock(&mutex_);
-  return were_ready_.contains(cluster);
-}
-
-bool Roll::IsLinked(const Address& peer) const {
-  const absl::MutexLock lock(&mutex_);
-  return peers_.contains(peer);
-}
-
-ReplicaState Roll::StateOf(const Address& peer) const {
-  ReplicaState state;
-  state.address = peer;
-  const absl::MutexLock lock(&mutex_);
-  const auto found = peers_.find(peer);
-  if (found == peers_.end()) return state;
-  state.linked = true;
-  state.epoch = found->second.epoch;
-  state.described = !found->second.description_json.empty();
-  return state;
-}
-
-DataCentre::DataCentre(EventLoop* loop, Roll* roll, const Clock* clock, Options options)
-    : loop_(loop), roll_(roll), clock_(clock), options_(std::move(options)) {}
+DataCentre::DataCentre(EventLoop* loop, ReplicaRegistry* registry, const Clock* clock,
+                       Options options)
+    : loop_(loop), registry_(registry), clock_(clock), options_(std::move(options)) {}
 
 DataCentre::~DataCentre() {
   const absl::MutexLock lock(&mutex_);
@@ -247,7 +143,7 @@ void DataCentre::WatchLeaders() {
     const absl::MutexLock lock(&mutex_);
     if (stopping_ || options_.silent_for == nullptr) return;
     for (const auto& [address, daemon] : daemons_) {
-      if (daemon.pid == 0 || roll_->StateOf(address).epoch == 0) continue;
+      if (daemon.pid == 0 || registry_->StateOf(address).epoch == 0) continue;
       const bool is_silent = options_.silent_for(address).value_or(Duration::zero()) >= kMaxSilence;
       if (is_silent && AnotherCanLead(address)) silent.push_back(daemon.pid);
     }
@@ -321,14 +217,14 @@ void DataCentre::OnExit(const Address& address, const ChildExit& how) {
     daemon.pid = 0;
     ended_.SignalAll();
     if (stopping_) return;
-    roll_->Tell({address, ReplicaNews::What::kDied});
-    const bool hopeless = how.code == kDaemonBadInput && !roll_->WasReady(address.cluster);
+    registry_->Tell({address, ReplicaNews::What::kDied});
+    const bool hopeless = how.code == kDaemonBadInput && !registry_->WasReady(address.cluster);
     if (options_.restart && !hopeless) return RestartLater(address);
     last = !AnyAlive(address.cluster);
   }
   if (!last) return;
   const std::string words = LastWords(address.cluster);
-  roll_->Fail(absl::UnavailableError(
+  registry_->Fail(absl::UnavailableError(
       absl::StrCat("the last daemon of DeviceCluster ", address.cluster, " ended (", how.ToString(),
                    ")", words.empty() ? "" : "; its last words:\n", words)));
 }
@@ -355,7 +251,7 @@ void DataCentre::OnPeerLost(const Address& peer) {
     pid = found->second.pid;
   }
   loop_->At(clock_->Now() + kLinkReturns, [this, peer, pid] {
-    if (roll_->IsLinked(peer)) return;
+    if (registry_->IsLinked(peer)) return;
     {
       const absl::MutexLock lock(&mutex_);
       if (stopping_ || daemons_.at(peer).pid != pid) return;
@@ -368,7 +264,7 @@ std::vector<ReplicaState> DataCentre::replicas() const {
   std::vector<ReplicaState> states;
   const absl::MutexLock lock(&mutex_);
   for (const auto& [address, daemon] : daemons_) {
-    states.push_back(roll_->StateOf(address));
+    states.push_back(registry_->StateOf(address));
     states.back().pid = daemon.pid;
   }
   return states;

@@ -7,7 +7,6 @@
 #include <functional>
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -16,69 +15,19 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "cli/inputs.h"
-#include "cli/progress_view.h"
+#include "cli/replica_registry.h"
 #include "lib/base/clock.h"
-#include "lib/link/link_table.h"
-#include "lib/plan/plan.h"
 #include "lib/plan/step.h"
 #include "lib/runtime/child_process.h"
 #include "lib/runtime/event_loop.h"
 
 namespace fractos {
 
-// What is known of one daemon.
-struct ReplicaState {
-  Address address;
-  pid_t pid = 0;  // 0: not running, or not a child of this process
-  bool linked = false;
-  uint64_t epoch = 0;  // not 0: leads
-  bool described = false;
-};
-
 // Where the daemons of `clusters` listen inside `directory`. Unix socket names are bounded by 108
 // bytes, so long names of clusters are replaced by numbers. InvalidArgument when even that does not
 // fit.
 absl::StatusOr<std::vector<ClusterView>> LayOut(const std::vector<PlacedCluster>& clusters,
                                                 const std::string& directory);
-
-// Knows which replicas are linked, who leads, and what each device says of itself; fed by a
-// Driver's callbacks. Thread-safe.
-class Roll {
- public:
-  void OnPeer(const PeerInfo& peer);
-  // Whether there had been a Link at all: a daemon that is still starting is told of as lost, too.
-  bool OnPeerLost(const Address& peer);
-  // For whoever watches; TakeNews gives it, and who leads in the place of another, once.
-  void Tell(ReplicaNews news);
-  std::vector<ReplicaNews> TakeNews();
-  // Ends AwaitLeaders with this error.
-  void Fail(const absl::Status& why);
-
-  // Until each of `clusters` has a leader that has described its device: what they say.
-  // DeadlineExceeded names a cluster that has none; InvalidArgument one whose description cannot be
-  // understood.
-  absl::StatusOr<Descriptions> AwaitLeaders(const std::vector<std::string>& clusters,
-                                            Duration timeout);
-  // Until every one of `replicas` is linked and has described its device; false when some are not
-  // in time.
-  bool AwaitReplicas(const std::vector<Address>& replicas, Duration timeout);
-  bool IsLinked(const Address& peer) const;
-  // Whether a daemon of it has ever described its device.
-  bool WasReady(const std::string& cluster) const;
-  ReplicaState StateOf(const Address& peer) const;
-
- private:
-  // The first of `clusters` that is not ready; empty: all are.
-  std::string FirstUnready(const std::vector<std::string>& clusters) const
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-
-  mutable absl::Mutex mutex_;
-  std::map<Address, PeerInfo> peers_ ABSL_GUARDED_BY(mutex_);
-  std::set<std::string> were_ready_ ABSL_GUARDED_BY(mutex_);
-  std::map<std::string, uint64_t> epochs_ ABSL_GUARDED_BY(mutex_);  // the highest, by cluster
-  std::vector<ReplicaNews> news_ ABSL_GUARDED_BY(mutex_);
-  absl::Status failed_ ABSL_GUARDED_BY(mutex_);
-};
 
 // Starts all daemons at once and keeps them until it is destroyed; none outlives this process,
 // however that ends. A leader that has been silent for a second while another replica answers, or
@@ -96,8 +45,8 @@ class DataCentre {
     std::function<std::optional<Duration>(const Address&)> silent_for;
   };
 
-  // `loop`, `roll` and `clock` outlive the data centre.
-  DataCentre(EventLoop* loop, Roll* roll, const Clock* clock, Options options);
+  // `loop`, `registry` and `clock` outlive the data centre.
+  DataCentre(EventLoop* loop, ReplicaRegistry* registry, const Clock* clock, Options options);
   // Kills what still runs.
   ~DataCentre();
   DataCentre(const DataCentre&) = delete;
@@ -136,7 +85,7 @@ class DataCentre {
   bool AnyAlive(const std::string& cluster) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   EventLoop* const loop_;
-  Roll* const roll_;
+  ReplicaRegistry* const registry_;
   const Clock* const clock_;
   const Options options_;
   std::vector<ClusterView> views_;

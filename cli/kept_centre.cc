@@ -162,14 +162,14 @@ ExitCode UpInBackground(const std::vector<SourceFile>& sources,
   return Complain(absl::InternalError(said.empty() ? "the supervisor ended at once" : said));
 }
 
-Json StateOfDevices(const KeptCentre& centre, const Roll& roll) {
+Json StateOfDevices(const KeptCentre& centre, const ReplicaRegistry& registry) {
   Json devices = Json::array();
   for (const PlacedCluster& placed : centre.clusters) {
     const std::string name = placed.cluster.FullName();
     int ready = 0;
     ReplicaState leader;
     for (int replica = 0; replica < placed.cluster.replicas; ++replica) {
-      const ReplicaState state = roll.StateOf({name, static_cast<uint32_t>(replica)});
+      const ReplicaState state = registry.StateOf({name, static_cast<uint32_t>(replica)});
       ready += state.linked ? 1 : 0;
       if (state.epoch > leader.epoch) leader = state;
     }
@@ -315,7 +315,7 @@ ExitCode ShowStatus(const std::string& format) {
   // Whoever has not answered by then is shown as not ready.
   (void)(*session)->AwaitReady(FullNames(centre.clusters), std::chrono::seconds(1)).status();
   (*session)->AwaitReplicas(centre.clusters, kAnswerTimeout);
-  const Json devices = StateOfDevices(centre, (*session)->roll());
+  const Json devices = StateOfDevices(centre, (*session)->registry());
   if (format == "json") {
     std::cout << Json{{"up", true},
                       {"supervisor", centre.supervisor},

@@ -38,14 +38,14 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Open(const std::string& driver
   }
   options.spans = session->spans_.get();
   Session* const self = session.get();
-  options.on_peer = [self](const PeerInfo& peer) { self->roll_.OnPeer(peer); };
+  options.on_peer = [self](const PeerInfo& peer) { self->registry_.OnPeer(peer); };
   options.on_peer_lost = [self](const Address& peer) {
     // One that could not be reached yet may only be slow to start.
-    const bool broke = self->roll_.OnPeerLost(peer);
+    const bool broke = self->registry_.OnPeerLost(peer);
     if (!broke) return;
     if (self->centre_ != nullptr) return self->centre_->OnPeerLost(peer);
     // Not ours, so whether it died is not known.
-    self->roll_.Tell({peer, ReplicaNews::What::kLost});
+    self->registry_.Tell({peer, ReplicaNews::What::kLost});
   };
   absl::StatusOr<std::unique_ptr<Driver>> driver = Driver::Create(
       &session->loop_, std::move(options), store, &session->clock_, &session->random_);
@@ -70,7 +70,7 @@ absl::Status Session::StartCentre(const std::vector<PlacedCluster>& clusters, bo
   options.restart = restart;
   options.verbose = verbose;
   options.silent_for = [this](const Address& replica) { return driver_->SilentFor(replica); };
-  centre_ = std::make_unique<DataCentre>(&loop_, &roll_, &clock_, std::move(options));
+  centre_ = std::make_unique<DataCentre>(&loop_, &registry_, &clock_, std::move(options));
   // Only now: the loop's callbacks look at centre_.
   thread_ = std::thread([this] { loop_.Run(); });
   if (absl::Status status = centre_->Start(clusters); !status.ok()) return status;
@@ -96,7 +96,7 @@ absl::Status Session::UseCentre(const std::vector<PlacedCluster>& needed, const 
 
 absl::StatusOr<Descriptions> Session::AwaitReady(const std::vector<std::string>& clusters,
                                                  Duration timeout) {
-  absl::StatusOr<Descriptions> ready = roll_.AwaitLeaders(clusters, timeout);
+  absl::StatusOr<Descriptions> ready = registry_.AwaitLeaders(clusters, timeout);
   if (ready.ok() || centre_ == nullptr || !absl::IsDeadlineExceeded(ready.status())) return ready;
   std::string words;
   for (const std::string& cluster : clusters) {
@@ -114,7 +114,7 @@ bool Session::AwaitReplicas(const std::vector<PlacedCluster>& clusters, Duration
       replicas.push_back({placed.cluster.FullName(), static_cast<uint32_t>(i)});
     }
   }
-  return roll_.AwaitReplicas(replicas, timeout);
+  return registry_.AwaitReplicas(replicas, timeout);
 }
 
 }  // namespace fractos

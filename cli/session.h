@@ -13,6 +13,7 @@
 #include "cli/data_centre.h"
 #include "cli/inputs.h"
 #include "cli/private_folder.h"
+#include "cli/replica_registry.h"
 #include "lib/base/clock.h"
 #include "lib/base/random.h"
 #include "lib/driver/core/record.h"
@@ -53,8 +54,8 @@ class Session {
   bool AwaitReplicas(const std::vector<PlacedCluster>& clusters, Duration timeout);
 
   Driver& driver() { return *driver_; }
-  const Roll& roll() const { return roll_; }
-  std::vector<ReplicaNews> TakeNews() { return roll_.TakeNews(); }
+  const ReplicaRegistry& registry() const { return registry_; }
+  std::vector<ReplicaNews> TakeNews() { return registry_.TakeNews(); }
   const std::string& folder() const { return folder_->path(); }
   const SystemClock& clock() const { return clock_; }
 
@@ -64,7 +65,7 @@ class Session {
   SystemClock clock_;
   SystemRandom random_;
   std::optional<PrivateFolder> folder_;  // before those that use it, so removed after them
-  Roll roll_;
+  ReplicaRegistry registry_;
   EventLoop loop_;
   std::unique_ptr<OtlpExporter> spans_;  // null: nobody traces
   std::unique_ptr<DataCentre> centre_;
