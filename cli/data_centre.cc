@@ -260,16 +260,6 @@ void DataCentre::OnPeerLost(const Address& peer) {
   });
 }
 
-std::vector<ReplicaState> DataCentre::replicas() const {
-  std::vector<ReplicaState> states;
-  const absl::MutexLock lock(&mutex_);
-  for (const auto& [address, daemon] : daemons_) {
-    states.push_back(registry_->StateOf(address));
-    states.back().pid = daemon.pid;
-  }
-  return states;
-}
-
 std::string DataCentre::LastWords(const std::string& cluster) const {
   constexpr size_t kLines = 5;
   constexpr size_t kMaxLog = 1 << 20;

@@ -59,8 +59,6 @@ class DataCentre {
   // A Link that there was to a daemon broke. Called on `loop`'s thread.
   void OnPeerLost(const Address& peer);
 
-  std::vector<ReplicaState> replicas() const;
-
   // The last lines that a cluster's daemons wrote; empty with `verbose`, for they were seen.
   std::string LastWords(const std::string& cluster) const;
 

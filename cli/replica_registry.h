@@ -2,8 +2,6 @@
 #ifndef FRACTOS_CLI_REPLICA_REGISTRY_H_
 #define FRACTOS_CLI_REPLICA_REGISTRY_H_
 
-#include <sys/types.h>
-
 #include <cstdint>
 #include <map>
 #include <set>
@@ -26,7 +24,6 @@ namespace fractos {
 // What is known of one daemon.
 struct ReplicaState {
   Address address;
-  pid_t pid = 0;  // 0: not running, or not a child of this process
   bool linked = false;
   uint64_t epoch = 0;  // not 0: leads
   bool described = false;
