@@ -34,8 +34,8 @@ constexpr int kDaemonBadInput = 2;
 
 std::string SocketName(const PlacedCluster& placed) {
   const DeviceCluster& cluster = placed.cluster;
-  if (cluster.name_space == "default") return cluster.name;
-  return absl::StrCat(cluster.name_space, ".", cluster.name);
+  if (cluster.ns == "default") return cluster.name;
+  return absl::StrCat(cluster.ns, ".", cluster.name);
 }
 
 }  // namespace

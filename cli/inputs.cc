@@ -217,7 +217,7 @@ std::vector<Diagnostic> CheckInputs(const Inputs& inputs, const ParameterValues&
 
 std::string ClusterOf(const TaskGraph& graph, const TaskGraphStep& step) {
   return absl::StrContains(step.device, '/') ? step.device
-                                             : absl::StrCat(graph.name_space, "/", step.device);
+                                             : absl::StrCat(graph.ns, "/", step.device);
 }
 
 std::string FormatDiagnostics(const std::vector<Diagnostic>& diagnostics) {

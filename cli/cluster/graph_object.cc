@@ -40,10 +40,8 @@ absl::Status SetNamespace(const GraphRequest& request, Json* metadata, TaskGraph
     return Wrong(absl::StrCat(graph->mark.file, ": metadata.namespace: is ", written,
                               ", but -n says ", request.ns));
   }
-  graph->name_space = !request.ns.empty() ? request.ns
-                      : written.empty()   ? request.default_ns
-                                          : written;
-  (*metadata)["namespace"] = graph->name_space;
+  graph->ns = !request.ns.empty() ? request.ns : written.empty() ? request.default_ns : written;
+  (*metadata)["namespace"] = graph->ns;
   return absl::OkStatus();
 }
 

@@ -86,9 +86,8 @@ ExitCode Run(const Session& session, const RunOptions& options) {
     return Refuse(wrong);
   }
   const std::string& file = made->graph.mark.file;
-  absl::StatusOr<kube::Object> created =
-      session.client->Create(session.Soon(), TaskGraphs(made->graph.name_space), made->object,
-                             {.field_manager = kFieldManager});
+  absl::StatusOr<kube::Object> created = session.client->Create(
+      session.Soon(), TaskGraphs(made->graph.ns), made->object, {.field_manager = kFieldManager});
   if (!created.ok()) return ComplainOfCluster(created.status(), file);
   if (!options.show.quiet) {
     std::cerr << "taskgraph.fractos.dev/" << created->name() << " created in namespace "

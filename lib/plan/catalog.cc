@@ -6,11 +6,11 @@
 
 namespace fractos {
 
-std::string FullClusterName(absl::string_view device, absl::string_view name_space) {
+std::string FullClusterName(absl::string_view device, absl::string_view ns) {
   const std::vector<absl::string_view> parts = absl::StrSplit(device, '/');
   if (parts.size() > 2 || !IsDnsName(parts.back())) return "";
   if (parts.size() == 2 && !IsNamespace(parts.front())) return "";
-  return parts.size() == 2 ? std::string(device) : absl::StrCat(name_space, "/", device);
+  return parts.size() == 2 ? std::string(device) : absl::StrCat(ns, "/", device);
 }
 
 const OperationSpec* Catalog::Find(const Key& key) const {
@@ -21,12 +21,12 @@ const OperationSpec* Catalog::Find(const Key& key) const {
 std::vector<Catalog::Key> Catalog::RefinesTo(const Key& key) const {
   const OperationSpec* operation = Find(key);
   if (operation == nullptr) return {};
-  const std::string name_space = key.first.substr(0, key.first.find('/'));
+  const std::string ns = key.first.substr(0, key.first.find('/'));
   std::set<Key> targets;
   for (const std::string& target : operation->refines_to) {
     const size_t slash = target.find('/');
     const std::string cluster = target.substr(0, slash);
-    targets.insert({cluster == "." ? key.first : absl::StrCat(name_space, "/", cluster),
+    targets.insert({cluster == "." ? key.first : absl::StrCat(ns, "/", cluster),
                     slash == std::string::npos ? "" : target.substr(slash + 1)});
   }
   return {targets.begin(), targets.end()};

@@ -14,7 +14,7 @@
 namespace fractos {
 
 // "name" or "namespace/name" as a full name; empty when it is neither.
-std::string FullClusterName(absl::string_view device, absl::string_view name_space);
+std::string FullClusterName(absl::string_view device, absl::string_view ns);
 
 // Answers questions across descriptions. Not thread-safe; `descriptions` must outlive it.
 class Catalog {

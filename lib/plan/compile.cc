@@ -50,7 +50,7 @@ class Compiler {
   StepPtr CompileStep(const TaskGraphStep& source, bool on_failure) {
     auto step = std::make_shared<Step>();
     step->path = source.name;
-    step->cluster = FullClusterName(source.device, graph_.name_space);
+    step->cluster = FullClusterName(source.device, graph_.ns);
     step->operation = source.operation;
     clusters_.insert(step->cluster);
     const Catalog::Key key = {step->cluster, step->operation};

@@ -27,14 +27,14 @@ struct AdaptorSpec {
 
 struct DeviceCluster {
   std::string name;
-  std::string name_space = "default";
+  std::string ns = "default";
   int replicas = 1;
   AdaptorSpec adaptor;
   int max_in_flight = static_cast<int>(kDefaultMaxInFlight);
   SourceMark mark;
 
   // "namespace/name": how everything else names a cluster.
-  std::string FullName() const { return absl::StrCat(name_space, "/", name); }
+  std::string FullName() const { return absl::StrCat(ns, "/", name); }
 };
 
 }  // namespace fractos

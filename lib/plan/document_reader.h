@@ -16,7 +16,7 @@ inline constexpr char kApiVersion[] = "fractos.dev/v1alpha1";
 struct Metadata {
   std::string name;
   std::string generate_name;
-  std::string name_space = "default";
+  std::string ns = "default";
   SourceMark name_mark;
 };
 

@@ -53,8 +53,8 @@ Metadata ReadMetadata(YamlMap* document, YamlFaults* faults) {
       generate_name.has_value() ? map.Find("name") : map.Require("name");
   metadata.name = ReadDnsName(name, faults);
   metadata.name_mark = faults->MarkOf(name.has_value() ? *name->node : *field->node);
-  const std::optional<YamlField> name_space = map.Find("namespace");
-  if (name_space.has_value()) metadata.name_space = ReadNamespace(name_space, faults);
+  const std::optional<YamlField> ns = map.Find("namespace");
+  if (ns.has_value()) metadata.ns = ReadNamespace(ns, faults);
   CheckTexts(map.Find("labels"), kMaxYamlNodes, kMaxLabelBytes, faults);
   CheckTexts(map.Find("annotations"), kMaxYamlNodes, kMaxLabelBytes, faults);
   map.Finish();

@@ -89,7 +89,7 @@ struct TaskGraphStep {
 struct TaskGraph {
   std::string name;           // empty when only generate_name is given
   std::string generate_name;  // a prefix that whoever makes the object completes; may end in '-'
-  std::string name_space = "default";
+  std::string ns = "default";
   std::vector<ParameterSpec> parameters;
   std::vector<TaskGraphStep> steps;       // a step refers only to steps above it
   std::vector<TaskGraphStep> on_failure;  // the error continuation

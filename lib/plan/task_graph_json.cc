@@ -100,7 +100,7 @@ TaskGraphObject ReadTaskGraphObject(const nlohmann::json& object) {
   const Metadata metadata = ReadMetadata(&document, &faults);
   read.graph.name = metadata.name;
   read.graph.generate_name = metadata.generate_name;
-  read.graph.name_space = metadata.name_space;
+  read.graph.ns = metadata.ns;
   ReadTaskGraphSpec(&document, &faults, &read.graph);
   document.Finish();
   return read;

@@ -74,8 +74,8 @@ class Validator {
   void CheckGraph() {
     const std::string name = graph_.DisplayName();
     if (!IsDnsName(name)) Add(graph_.mark, "metadata.name", DnsNameRule(name));
-    if (!IsNamespace(graph_.name_space)) {
-      Add(graph_.mark, "metadata.namespace", NamespaceRule(graph_.name_space));
+    if (!IsNamespace(graph_.ns)) {
+      Add(graph_.mark, "metadata.namespace", NamespaceRule(graph_.ns));
     }
     if (graph_.deadline < kMinDeadline || graph_.deadline > kMaxDeadline) {
       Add(graph_.deadline_mark.line > 0 ? graph_.deadline_mark : graph_.mark, "spec.deadline",
@@ -269,7 +269,7 @@ class Validator {
   // Null when it is not known, which is wrong unless the device is still to describe itself.
   const OperationSpec* CheckOperation(const Subject& subject) {
     const TaskGraphStep& step = subject.step;
-    const std::string cluster = FullClusterName(step.device, graph_.name_space);
+    const std::string cluster = FullClusterName(step.device, graph_.ns);
     if (cluster.empty()) {
       Add(subject, "device",
           absl::StrCat("must be \"name\" or \"namespace/name\", not ", Quoted(step.device)));
@@ -303,7 +303,7 @@ class Validator {
   std::vector<std::string> DeviceNames() const {
     std::vector<std::string> names;
     for (const auto& entry : descriptions_) {
-      const std::string own = absl::StrCat(graph_.name_space, "/");
+      const std::string own = absl::StrCat(graph_.ns, "/");
       names.emplace_back(absl::StripPrefix(entry.first, own));
     }
     return names;

@@ -52,7 +52,7 @@ class DocumentsReader {
     const Metadata metadata = ReadMetadata(document, &faults_);
     graph.name = metadata.name;
     graph.generate_name = metadata.generate_name;
-    graph.name_space = metadata.name_space;
+    graph.ns = metadata.ns;
     ReadTaskGraphSpec(document, &faults_, &graph);
     document->Finish();
     if (!graph.name.empty()) CheckUnique("TaskGraph", graph.name, metadata);
@@ -64,7 +64,7 @@ class DocumentsReader {
     cluster.mark = faults_.MarkOf(node);
     const Metadata metadata = ReadMetadata(document, &faults_);
     cluster.name = metadata.name;
-    cluster.name_space = metadata.name_space;
+    cluster.ns = metadata.ns;
     if (!metadata.generate_name.empty()) {
       faults_.Add(metadata.name_mark, "metadata.generateName",
                   "a DeviceCluster needs a name of its own, because steps refer to it");
@@ -76,7 +76,7 @@ class DocumentsReader {
   }
 
   void CheckUnique(absl::string_view kind, const std::string& name, const Metadata& metadata) {
-    const std::string key = absl::StrCat(kind, " ", metadata.name_space, "/", name);
+    const std::string key = absl::StrCat(kind, " ", metadata.ns, "/", name);
     const auto [earlier, is_new] = first_.emplace(key, metadata.name_mark);
     if (is_new) return;
     faults_.Add(metadata.name_mark, "metadata.name",

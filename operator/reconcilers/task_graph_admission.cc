@@ -32,7 +32,7 @@ class Gatherer {
  private:
   void Steps(const TaskGraph& graph, const std::vector<TaskGraphStep>& steps, const char* list) {
     for (size_t i = 0; i < steps.size(); ++i) {
-      const std::string cluster = FullClusterName(steps[i].device, graph.name_space);
+      const std::string cluster = FullClusterName(steps[i].device, graph.ns);
       if (cluster.empty()) continue;  // Validate has the words for it
       const std::string path = absl::StrCat(list, "[", i, "]");
       Device(cluster, path + ".device", steps[i].device);
@@ -96,7 +96,7 @@ Admission Admit(const kube::Object& object, const LookUpDevice& look_up,
     admission.faults = std::move(read.diagnostics);
     return admission;
   }
-  Gatherer gatherer(look_up, visible, read.graph.name_space, &admission);
+  Gatherer gatherer(look_up, visible, read.graph.ns, &admission);
   gatherer.Gather(read.graph);
   for (Diagnostic& fault :
        Validate(read.graph, gatherer.descriptions(), {}, gatherer.undescribed())) {

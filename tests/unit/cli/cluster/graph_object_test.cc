@@ -41,7 +41,7 @@ TEST(GraphObjectTest, IsTheDocumentWithAGeneratedNameAndTheParametersPutIn) {
       "parameters": [{"name": "image", "value": "dog.png"}, {"name": "label", "value": "7"}],
       "steps": [{"name": "read", "device": "storage", "operation": "get",
                  "arguments": {"key": "$(parameters.image)", "part": 3}}]}})json"));
-  EXPECT_EQ(made->graph.name_space, "vision");
+  EXPECT_EQ(made->graph.ns, "vision");
   EXPECT_TRUE(Validate(made->graph, {}, request.parameters, {"vision/storage"}).empty());
 }
 

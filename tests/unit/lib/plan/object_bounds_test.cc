@@ -42,7 +42,7 @@ TEST(ObjectBoundsTest, AGeneratedNameIsEnough) {
   EXPECT_THAT(read.diagnostics, IsEmpty());
   EXPECT_EQ(read.graph.name, "");
   EXPECT_EQ(read.graph.generate_name, "sum-");
-  EXPECT_EQ(read.graph.name_space, "default");
+  EXPECT_EQ(read.graph.ns, "default");
 }
 
 // promise: L-09

@@ -32,7 +32,7 @@ TEST(TaskGraphJsonTest, ReadsWhatIsTheGraphs) {
   EXPECT_THAT(read.diagnostics, IsEmpty());
   EXPECT_EQ(read.graph.name, "sum-x7k2p");
   EXPECT_EQ(read.graph.generate_name, "");
-  EXPECT_EQ(read.graph.name_space, "ns");
+  EXPECT_EQ(read.graph.ns, "ns");
   EXPECT_EQ(read.graph.deadline, std::chrono::minutes(5));
   EXPECT_TRUE(read.graph.cancel);
   ASSERT_THAT(read.graph.steps, SizeIs(1));

@@ -183,14 +183,14 @@ TEST(LimitsTest, GraphsMadeInCodeAreCheckedToo) {
   TaskGraph graph;
   EXPECT_THAT(Validate(graph, Devices(), {}), SizeIs(2));  // no name, no steps
   graph.name = "g";
-  graph.name_space = "No";
+  graph.ns = "No";
   graph.steps.resize(1);
   TaskGraphStep& step = graph.steps[0];
   step.name = "s";
   step.device = "default/tool";
   step.operation = "chance";
   EXPECT_THAT(Validate(graph, Devices(), {}), SizeIs(1));
-  graph.name_space = "default";
+  graph.ns = "default";
   EXPECT_THAT(Validate(graph, Devices(), {}), IsEmpty());
   step.retry = RetrySpec{-1, milliseconds(50)};
   EXPECT_THAT(Validate(graph, Devices(), {}), SizeIs(1));

@@ -93,7 +93,7 @@ TEST(YamlTest, ReadsEveryFieldOfATaskGraph) {
   const TaskGraph& graph = documents.graphs[0];
   EXPECT_EQ(graph.name, "everything");
   EXPECT_EQ(graph.generate_name, "every-");
-  EXPECT_EQ(graph.name_space, "photos");
+  EXPECT_EQ(graph.ns, "photos");
   EXPECT_EQ(graph.mode, Mode::kCentralized);
   EXPECT_EQ(graph.deadline, std::chrono::minutes(5));
   EXPECT_EQ(graph.mark.line, 1);
@@ -160,7 +160,7 @@ TEST(YamlTest, DefaultsOfATaskGraph) {
   EXPECT_EQ(graph.name, "");
   EXPECT_EQ(graph.generate_name, "a-");
   EXPECT_EQ(graph.DisplayName(), "a");
-  EXPECT_EQ(graph.name_space, "default");
+  EXPECT_EQ(graph.ns, "default");
   EXPECT_EQ(graph.mode, Mode::kDistributed);
   EXPECT_EQ(graph.deadline, seconds(60));
   EXPECT_EQ(graph.steps[0].arguments, "{}");
