@@ -13,7 +13,7 @@
 #include "cli/paths.h"
 #include "lib/base/limits.h"
 #include "lib/plan/names.h"
-#include "lib/plan/utf8.h"
+#include "lib/plan/text_fault.h"
 #include "lib/plan/yaml.h"
 #include "lib/runtime/atomic_file.h"
 

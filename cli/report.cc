@@ -12,7 +12,7 @@
 #include "cli/progress_view.h"
 #include "lib/plan/reasons.h"
 #include "lib/plan/step.h"
-#include "lib/plan/utf8.h"
+#include "lib/plan/text_fault.h"
 #include "nlohmann/json.hpp"
 #include "yaml-cpp/yaml.h"
 

@@ -16,7 +16,7 @@
 #include "lib/kube/time.h"
 #include "lib/plan/arguments.h"
 #include "lib/plan/step.h"
-#include "lib/plan/utf8.h"
+#include "lib/plan/text_fault.h"
 
 namespace fractos {
 namespace {

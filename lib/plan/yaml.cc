@@ -7,7 +7,7 @@
 #include "lib/base/limits.h"
 #include "lib/plan/document_reader.h"
 #include "lib/plan/names.h"
-#include "lib/plan/utf8.h"
+#include "lib/plan/text_fault.h"
 #include "lib/plan/yaml_node.h"
 #include "lib/plan/yaml_reader.h"
 

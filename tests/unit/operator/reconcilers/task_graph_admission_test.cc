@@ -10,7 +10,7 @@
 #include "absl/strings/str_split.h"
 #include "lib/base/limits.h"
 #include "lib/plan/document_reader.h"
-#include "lib/plan/utf8.h"
+#include "lib/plan/text_fault.h"
 #include "lib/plan/yaml_node.h"
 #include "lib/plan/yaml_reader.h"
 #include "tests/unit/lib/plan/shipped.h"

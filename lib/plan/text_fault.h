@@ -1,6 +1,6 @@
 // Whether bytes are text at all.
-#ifndef FRACTOS_LIB_PLAN_UTF8_H_
-#define FRACTOS_LIB_PLAN_UTF8_H_
+#ifndef FRACTOS_LIB_PLAN_TEXT_FAULT_H_
+#define FRACTOS_LIB_PLAN_TEXT_FAULT_H_
 
 #include <cstddef>
 #include <optional>
@@ -23,4 +23,4 @@ std::optional<TextFault> FindTextFault(absl::string_view text);
 
 }  // namespace fractos
 
-#endif  // FRACTOS_LIB_PLAN_UTF8_H_
+#endif  // FRACTOS_LIB_PLAN_TEXT_FAULT_H_

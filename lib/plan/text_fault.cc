@@ -1,4 +1,4 @@
-#include "lib/plan/utf8.h"
+#include "lib/plan/text_fault.h"
 
 #include <cstdint>
 
