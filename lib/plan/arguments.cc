@@ -276,7 +276,7 @@ json ResolveArgument(const json& value, const ArgumentSpec* spec, bool on_failur
 
 std::string SubstituteFailure(absl::string_view arguments, absl::string_view step,
                               absl::string_view reason, absl::string_view message) {
-  absl::StatusOr<json> parsed = ParseJson(arguments);
+  absl::StatusOr<json> parsed = ParseStrictJson(arguments);
   if (!parsed.ok()) return std::string(arguments);
   FillInAll({{"step", Bounded(step)}, {"reason", Bounded(reason)}, {"message", Bounded(message)}},
             &*parsed);

@@ -86,7 +86,7 @@ class Compiler {
   std::string Arguments(const TaskGraphStep& source, const OperationSpec& operation,
                         bool on_failure) {
     // Validate has parsed and resolved them before, so nothing can be wrong.
-    nlohmann::json arguments = *ParseJson(source.arguments);
+    nlohmann::json arguments = *ParseStrictJson(source.arguments);
     for (auto& [name, value] : arguments.items()) {
       value = ResolveArgument(value, operation.FindArgument(name), on_failure, &scope_,
                               [](const std::string&) {});

@@ -297,7 +297,7 @@ absl::StatusOr<DeviceDescription> ParseDeviceDescription(absl::string_view text)
                                                    " bytes long, at most ", kMaxSpecBytes,
                                                    " are allowed"));
   }
-  absl::StatusOr<json> parsed = ParseJson(text);
+  absl::StatusOr<json> parsed = ParseStrictJson(text);
   if (!parsed.ok()) return parsed.status();
   ObjectReader reader(*parsed, "");
   DeviceDescription description;

@@ -41,8 +41,8 @@ class Checker final : public nlohmann::json_sax<json> {
  private:
   bool Enter() {
     keys_.emplace_back();
-    if (keys_.size() <= static_cast<size_t>(kMaxJsonDepth)) return true;
-    return Refuse(absl::StrCat("nested more than ", kMaxJsonDepth, " deep"));
+    if (keys_.size() <= static_cast<size_t>(kMaxStrictJsonDepth)) return true;
+    return Refuse(absl::StrCat("nested more than ", kMaxStrictJsonDepth, " deep"));
   }
   bool Leave() {
     keys_.pop_back();
@@ -59,7 +59,7 @@ class Checker final : public nlohmann::json_sax<json> {
 
 }  // namespace
 
-absl::StatusOr<json> ParseJson(absl::string_view text) {
+absl::StatusOr<json> ParseStrictJson(absl::string_view text) {
   Checker checker;
   if (!json::sax_parse(text.begin(), text.end(), &checker)) return checker.status();
   return json::parse(text.begin(), text.end(), /*cb=*/nullptr, /*allow_exceptions=*/false);

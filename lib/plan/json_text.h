@@ -11,11 +11,12 @@
 namespace fractos {
 
 // Objects and lists within each other; JSON libraries recurse, so this bounds their stack.
-inline constexpr int kMaxJsonDepth = 32;
+inline constexpr int kMaxStrictJsonDepth = 32;
 
 // The JSON value that is all of `text`. InvalidArgument when it does not parse, nests deeper than
-// kMaxJsonDepth, or has a key twice in one object: parsers differ in which of the two they believe.
-absl::StatusOr<nlohmann::json> ParseJson(absl::string_view text);
+// kMaxStrictJsonDepth, or has a key twice in one object: parsers differ in which of the two they
+// believe.
+absl::StatusOr<nlohmann::json> ParseStrictJson(absl::string_view text);
 
 // Compact text, keys sorted; bytes that are not UTF-8 become U+FFFD. Never throws.
 std::string JsonText(const nlohmann::json& json);

@@ -323,7 +323,7 @@ class Validator {
   }
 
   nlohmann::json CheckArguments(const Subject& subject, const OperationSpec* operation) {
-    absl::StatusOr<nlohmann::json> arguments = ParseJson(subject.step.arguments);
+    absl::StatusOr<nlohmann::json> arguments = ParseStrictJson(subject.step.arguments);
     if (!arguments.ok() || !arguments->is_object()) {
       Add(subject, "arguments",
           arguments.ok() ? "must be a map" : std::string(arguments.status().message()));

@@ -85,7 +85,7 @@ Condition DegradedCondition(const Observed& observed) {
 
 // As ParseDeviceDescription reads them, which is also how the schema has them.
 Json Operations(const DeviceDescription& description) {
-  const absl::StatusOr<Json> json = ParseJson(DeviceDescriptionToJson(description));
+  const absl::StatusOr<Json> json = ParseStrictJson(DeviceDescriptionToJson(description));
   return json.ok() ? kube::Member(*json, "operations") : Json();
 }
 
