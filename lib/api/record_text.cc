@@ -8,7 +8,7 @@ namespace fractos {
 
 std::string IncarnationText(const Incarnation& at, const std::string& ns) {
   return absl::StrCat(absl::StripPrefix(at.address.cluster, absl::StrCat(ns, "/")), "/",
-                      at.address.replica, "@", Short(at.boot.bytes()));
+                      at.address.replica, "@", IdText(at.boot));
 }
 
 absl::StatusOr<Incarnation> ParseIncarnation(absl::string_view text, const std::string& ns) {
@@ -22,7 +22,7 @@ absl::StatusOr<Incarnation> ParseIncarnation(absl::string_view text, const std::
   const absl::string_view cluster = text.substr(0, slash);
   incarnation.address.cluster =
       absl::StrContains(cluster, '/') ? std::string(cluster) : absl::StrCat(ns, "/", cluster);
-  absl::StatusOr<BootId> boot = FromShort<BootId>(text.substr(at + 1));
+  absl::StatusOr<BootId> boot = ParseIdText<BootId>(text.substr(at + 1));
   if (!boot.ok()) return boot.status();
   incarnation.boot = *boot;
   return incarnation;

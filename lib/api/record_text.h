@@ -13,10 +13,14 @@
 namespace fractos {
 
 // 22 characters for 128 bits, 43 for a digest: hexadecimal would not fit the bound of a step.
-inline std::string Short(absl::string_view bytes) { return absl::WebSafeBase64Escape(bytes); }
-
 template <typename Id>
-absl::StatusOr<Id> FromShort(absl::string_view text) {
+std::string IdText(const Id& id) {
+  return absl::WebSafeBase64Escape(id.bytes());
+}
+
+// InvalidArgument when `text` is none.
+template <typename Id>
+absl::StatusOr<Id> ParseIdText(absl::string_view text) {
   std::string bytes;
   if (!absl::WebSafeBase64Unescape(text, &bytes)) {
     return absl::InvalidArgumentError(absl::StrCat("\"", text, "\" is no id"));

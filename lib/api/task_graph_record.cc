@@ -38,20 +38,18 @@ bool HasValue(ResultState state) {
 std::string RefOf(const StepResult& result, const std::string& ns) {
   if (!HasValue(result.state)) return result.failure.reason;
   const Value& value = result.value;
-  std::string ref =
-      absl::StrCat(Short(value.digest.bytes()), ".", Short(value.object.bytes()), ".", value.size);
+  std::string ref = absl::StrCat(IdText(value.digest), ".", IdText(value.object), ".", value.size);
   if (value.owner != result.executor) absl::StrAppend(&ref, ".", IncarnationText(value.owner, ns));
   return ref;
 }
 
 Json StepEntry(const StepResult& result, const std::string& ns) {
-  return {{"name", result.path},
-          {"state", std::string(ResultStateName(result.state))},
-          {"resultId", Short(result.id.bytes())},
-          {"lineage", Short(result.lineage.bytes())},
-          {"ref", RefOf(result, ns)},
-          {"executor", IncarnationText(result.executor, ns)},
-          {"attempts", result.attempts}};
+  return {
+      {"name", result.path},           {"state", std::string(ResultStateName(result.state))},
+      {"resultId", IdText(result.id)}, {"lineage", IdText(result.lineage)},
+      {"ref", RefOf(result, ns)},      {"executor", IncarnationText(result.executor, ns)},
+      {"attempts", result.attempts},
+  };
 }
 
 Json OutputEntry(const std::string& name, const StepResult& result) {
@@ -136,7 +134,7 @@ class Reader {
   }
   template <typename Id>
   Id ReadId(const Json& entry, absl::string_view key) {
-    return Take(FromShort<Id>(kube::StringMember(entry, key)));
+    return Take(ParseIdText<Id>(kube::StringMember(entry, key)));
   }
   static uint64_t Count(const Json& json, absl::string_view key) {
     return static_cast<uint64_t>(std::max<int64_t>(kube::IntegerMember(json, key), 0));
@@ -188,8 +186,8 @@ class Reader {
       Fault(absl::StrCat("\"", ref, "\" is no reference"));
       return Value();
     }
-    value.digest = Take(FromShort<Digest>(parts[0]));
-    value.object = Take(FromShort<ObjectId>(parts[1]));
+    value.digest = Take(ParseIdText<Digest>(parts[0]));
+    value.object = Take(ParseIdText<ObjectId>(parts[1]));
     value.owner = parts.size() == 4 ? Take(ParseIncarnation(parts[3], ns_)) : executor;
     return value;
   }

@@ -44,7 +44,7 @@ inline kube::Json Condition(const std::string& type, const std::string& status,
 
 // How a step says where its value is.
 inline std::string RefTo(absl::string_view bytes) {
-  return absl::StrCat(Short(Digest::Of(bytes).bytes()), ".AAAAAAAAAAAAAAAAAAAAAg.", bytes.size());
+  return absl::StrCat(IdText(Digest::Of(bytes)), ".AAAAAAAAAAAAAAAAAAAAAg.", bytes.size());
 }
 
 inline kube::Json Running() {

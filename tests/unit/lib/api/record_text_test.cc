@@ -11,13 +11,13 @@ const BootId kBoot = BootId::FromBytesOrDie(std::string(15, '\0') + "\xaa");
 
 // promise: O-42
 TEST(RecordTextTest, IdsAreShortAndReadBack) {
-  EXPECT_EQ(Short(kBoot.bytes()), "AAAAAAAAAAAAAAAAAAAAqg");
-  EXPECT_EQ(FromShort<BootId>("AAAAAAAAAAAAAAAAAAAAqg").value(), kBoot);
+  EXPECT_EQ(IdText(kBoot), "AAAAAAAAAAAAAAAAAAAAqg");
+  EXPECT_EQ(ParseIdText<BootId>("AAAAAAAAAAAAAAAAAAAAqg").value(), kBoot);
   const Digest digest = Digest::Of("cat");
-  EXPECT_EQ(Short(digest.bytes()).size(), 43u);
-  EXPECT_EQ(FromShort<Digest>(Short(digest.bytes())).value(), digest);
+  EXPECT_EQ(IdText(digest).size(), 43u);
+  EXPECT_EQ(ParseIdText<Digest>(IdText(digest)).value(), digest);
   for (const char* text : {"", "AAAA", "+/+/", "AAAAAAAAAAAAAAAAAAAAAAAAAA"}) {
-    EXPECT_TRUE(absl::IsInvalidArgument(FromShort<BootId>(text).status())) << text;
+    EXPECT_TRUE(absl::IsInvalidArgument(ParseIdText<BootId>(text).status())) << text;
   }
 }
 
