@@ -41,12 +41,12 @@ void ClusterCommands::AddPlace(CLI::App* command, bool lists) {
 }
 
 ExitCode ClusterCommands::Run(
-    const std::function<ExitCode(const cluster::Session&)>& command) const {
+    const std::function<ExitCode(const cluster::Target&)>& command) const {
   if (transports_ == nullptr) return BecomePlugin();
   const absl::StatusOr<std::unique_ptr<cluster::Connection>> connection =
       cluster::Connection::Open(options_, transports_);
   if (!connection.ok()) return Complain(connection.status(), kExitBadInput);
-  return command((*connection)->session());
+  return command((*connection)->target());
 }
 
 ExitCode ClusterCommands::Refuse(const std::string& what, const std::string& why) {

@@ -6,14 +6,14 @@
 #include <string>
 
 #include "CLI/App.hpp"
-#include "cli/cluster/session.h"
+#include "cli/cluster/target.h"
 #include "cli/exit_code.h"
 #include "cli/place.h"
 #include "lib/kube/transport.h"
 
 namespace fractos {
 
-// Knows whether a cluster is meant, and gives commands a session on it.
+// Knows whether a cluster is meant, and gives commands what they need there.
 class ClusterCommands {
  public:
   // `argv` outlives it.
@@ -31,7 +31,7 @@ class ClusterCommands {
 
   // Runs `command` on the cluster meant. In a program that cannot talk to one this does not return:
   // the plugin takes its place.
-  ExitCode Run(const std::function<ExitCode(const cluster::Session&)>& command) const;
+  ExitCode Run(const std::function<ExitCode(const cluster::Target&)>& command) const;
 
   // For what makes no sense on a cluster.
   static ExitCode Refuse(const std::string& what, const std::string& why);

@@ -194,7 +194,7 @@ class Commands {
     if (run_.restart) {
       return ClusterCommands::Refuse("--restart", "on a cluster Kubernetes starts daemons again");
     }
-    return cluster_.Run([this](const auto& session) { return cluster::Run(session, run_); });
+    return cluster_.Run([this](const auto& target) { return cluster::Run(target, run_); });
   }
 
   void AddWatching() {
@@ -205,7 +205,7 @@ class Commands {
     watch->callback([this] {
       ReadShow();
       code_ = cluster_.Run(
-          [this](const auto& session) { return cluster::Watch(session, run_name_, run_.show); });
+          [this](const auto& target) { return cluster::Watch(target, run_name_, run_.show); });
     });
     CLI::App* const trace = app_.add_subcommand("trace", "A cluster's run as a Chrome trace");
     trace->add_option("RUN", run_name_, kRunHelp)->required();
@@ -215,15 +215,14 @@ class Commands {
     cluster_.AddPlace(trace);
     trace->callback([this] {
       code_ = cluster_.Run(
-          [this](const auto& session) { return cluster::Trace(session, run_name_, trace_file_); });
+          [this](const auto& target) { return cluster::Trace(target, run_name_, trace_file_); });
     });
     CLI::App* const logs =
         app_.add_subcommand("logs", "What daemons and adaptors logged during a cluster's run");
     logs->add_option("RUN", run_name_, kRunHelp)->required();
     cluster_.AddPlace(logs);
     logs->callback([this] {
-      code_ =
-          cluster_.Run([this](const auto& session) { return cluster::Logs(session, run_name_); });
+      code_ = cluster_.Run([this](const auto& target) { return cluster::Logs(target, run_name_); });
     });
   }
 
@@ -320,11 +319,11 @@ class Commands {
   }
 
   ExitCode CopyOnCluster() {
-    return cluster_.Run([this](const auto& session) { return cluster::Copy(session, copy_); });
+    return cluster_.Run([this](const auto& target) { return cluster::Copy(target, copy_); });
   }
 
-  ExitCode OnCluster(ExitCode (*list)(const cluster::Session&, const std::string&)) {
-    return cluster_.Run([this, list](const auto& session) { return list(session, format_); });
+  ExitCode OnCluster(ExitCode (*list)(const cluster::Target&, const std::string&)) {
+    return cluster_.Run([this, list](const auto& target) { return list(target, format_); });
   }
 
   void AddCompletion() {

@@ -88,14 +88,14 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const ClusterOption
       &connection->clock_);
   if (!client.ok()) return client.status();
   connection->client_ = *std::move(client);
-  connection->session_ = {.client = connection->client_.get(),
-                          .clock = &connection->clock_,
-                          .ns = !options.ns.empty()  ? options.ns
-                                : config->ns.empty() ? "default"
-                                                     : config->ns,
-                          .ns_given = !options.ns.empty(),
-                          .all_namespaces = options.all_namespaces,
-                          .kubectl_flags = KubectlFlags(options)};
+  connection->target_ = {.client = connection->client_.get(),
+                         .clock = &connection->clock_,
+                         .ns = !options.ns.empty()  ? options.ns
+                               : config->ns.empty() ? "default"
+                                                    : config->ns,
+                         .ns_given = !options.ns.empty(),
+                         .all_namespaces = options.all_namespaces,
+                         .kubectl_flags = KubectlFlags(options)};
   return connection;
 }
 

@@ -1,4 +1,4 @@
-// From what the user says of a cluster to a session on it.
+// From what the user says of a cluster to what commands work on.
 #ifndef FRACTOS_CLI_CLUSTER_CONNECTION_H_
 #define FRACTOS_CLI_CLUSTER_CONNECTION_H_
 
@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "cli/cluster/session.h"
+#include "cli/cluster/target.h"
 #include "cli/place.h"
 #include "lib/kube/client.h"
 #include "lib/kube/transport.h"
@@ -25,14 +25,14 @@ class Connection {
   static absl::StatusOr<std::unique_ptr<Connection>> Open(const ClusterOptions& options,
                                                           kube::TransportFactory transports);
 
-  const Session& session() const { return session_; }
+  const Target& target() const { return target_; }
 
  private:
   Connection() = default;
 
   kube::SystemWaitableClock clock_;
   std::unique_ptr<kube::Client> client_;
-  Session session_;
+  Target target_;
 };
 
 // What has kubectl do the same as us.

@@ -58,11 +58,11 @@ absl::StatusOr<Storage> StorageOf(const kube::Object& cluster) {
   return storage;
 }
 
-std::vector<std::string> CommandFor(const Session& session, const Storage& storage, bool with_input,
+std::vector<std::string> CommandFor(const Target& target, const Storage& storage, bool with_input,
                                     const std::vector<std::string>& arguments) {
   const char* const program = std::getenv("KUBECTL");
   std::vector<std::string> command = {program != nullptr && *program != '\0' ? program : "kubectl"};
-  command.insert(command.end(), session.kubectl_flags.begin(), session.kubectl_flags.end());
+  command.insert(command.end(), target.kubectl_flags.begin(), target.kubectl_flags.end());
   command.insert(command.end(),
                  {"exec", storage.pod.name, "-n", storage.pod.ns, "-c", kAdaptorContainer});
   if (with_input) command.push_back("-i");
@@ -119,7 +119,7 @@ absl::StatusOr<std::pair<UniqueFd, uint64_t>> OpenWhole(const std::string& name)
   return std::make_pair(*std::move(copy), *size);
 }
 
-ExitCode Put(const Session& session, const Storage& storage, const CopyEnds& ends) {
+ExitCode Put(const Target& target, const Storage& storage, const CopyEnds& ends) {
   const absl::StatusOr<std::pair<UniqueFd, uint64_t>> in = OpenWhole(ends.file);
   if (!in.ok()) return Complain(in.status(), kExitBadInput);
   const absl::StatusOr<UniqueFd> errors = NewMemoryFile();
@@ -127,7 +127,7 @@ ExitCode Put(const Session& session, const Storage& storage, const CopyEnds& end
   const UniqueFd null(::open("/dev/null", O_WRONLY | O_CLOEXEC));
   // The size, since a connection that breaks looks like the end of the file over there.
   const std::vector<std::string> command =
-      CommandFor(session, storage, /*with_input=*/true,
+      CommandFor(target, storage, /*with_input=*/true,
                  {"put", ends.remote.key, "--size", absl::StrCat(in->second)});
   const absl::StatusOr<int> code = RunProgram(
       {.command = command, .in = in->first.get(), .out = null.get(), .err = errors->get()});
@@ -153,12 +153,12 @@ bool IsWhole(int file, const std::string& errors) {
   return false;
 }
 
-ExitCode Receive(const Session& session, const Storage& storage, const std::string& key, int out) {
+ExitCode Receive(const Target& target, const Storage& storage, const std::string& key, int out) {
   const absl::StatusOr<UniqueFd> errors = NewMemoryFile();
   if (!errors.ok()) return Complain(errors.status());
   const UniqueFd null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
   const std::vector<std::string> command =
-      CommandFor(session, storage, /*with_input=*/false, {"get", key, "--sum"});
+      CommandFor(target, storage, /*with_input=*/false, {"get", key, "--sum"});
   const absl::StatusOr<int> code =
       RunProgram({.command = command, .in = null.get(), .out = out, .err = errors->get()});
   if (!code.ok()) return Complain(code.status());
@@ -169,13 +169,13 @@ ExitCode Receive(const Session& session, const Storage& storage, const std::stri
       absl::StrCat("the connection broke before all of ", key, " was here; nothing was written")));
 }
 
-ExitCode Get(const Session& session, const Storage& storage, const CopyEnds& ends) {
+ExitCode Get(const Target& target, const Storage& storage, const CopyEnds& ends) {
   const auto receive = [&](int out, bool is_new) {
-    if (is_new) return Receive(session, storage, ends.remote.key, out);
+    if (is_new) return Receive(target, storage, ends.remote.key, out);
     // What is written there cannot be taken back, so not before all of it is here.
     const absl::StatusOr<UniqueFd> whole = NewMemoryFile();
     if (!whole.ok()) return Complain(whole.status());
-    const ExitCode code = Receive(session, storage, ends.remote.key, whole->get());
+    const ExitCode code = Receive(target, storage, ends.remote.key, whole->get());
     if (code != kExitSucceeded) return code;
     ::lseek(whole->get(), 0, SEEK_SET);
     const absl::StatusOr<uint64_t> shown = CopyBytes(whole->get(), out);
@@ -188,13 +188,13 @@ ExitCode Get(const Session& session, const Storage& storage, const CopyEnds& end
 
 }  // namespace
 
-ExitCode Copy(const Session& session, const CopyOptions& options) {
-  const absl::StatusOr<CopyEnds> ends = ParseCopyEnds(options, session.ns);
+ExitCode Copy(const Target& target, const CopyOptions& options) {
+  const absl::StatusOr<CopyEnds> ends = ParseCopyEnds(options, target.ns);
   if (!ends.ok()) return Complain(ends.status(), kExitBadInput);
   const absl::StatusOr<kube::ObjectKey> key = kube::ObjectKey::Parse(ends->remote.cluster);
   if (!key.ok()) return Complain(key.status(), kExitBadInput);
   const absl::StatusOr<kube::Object> cluster =
-      session.client->Get(session.Soon(), DeviceClusters(key->ns), key->name);
+      target.client->Get(target.RequestContext(), DeviceClusters(key->ns), key->name);
   if (kube::IsNotFound(cluster.status()) && !LacksFractos(cluster.status())) {
     return Complain(
         absl::InvalidArgumentError(absl::StrCat("there is no DeviceCluster ", ends->remote.cluster,
@@ -207,7 +207,7 @@ ExitCode Copy(const Session& session, const CopyOptions& options) {
     return Complain(storage.status(),
                     absl::IsUnavailable(storage.status()) ? kExitFailed : kExitBadInput);
   }
-  return ends->puts ? Put(session, *storage, *ends) : Get(session, *storage, *ends);
+  return ends->puts ? Put(target, *storage, *ends) : Get(target, *storage, *ends);
 }
 
 }  // namespace fractos::cluster

@@ -2,7 +2,7 @@
 #ifndef FRACTOS_CLI_CLUSTER_COPY_H_
 #define FRACTOS_CLI_CLUSTER_COPY_H_
 
-#include "cli/cluster/session.h"
+#include "cli/cluster/target.h"
 #include "cli/copy.h"
 #include "cli/exit_code.h"
 
@@ -12,7 +12,7 @@ namespace fractos::cluster {
 // starts: kubectl of PATH, or the program that the environment variable KUBECTL names. A connection
 // that breaks in the middle neither stores nor leaves a part of a file: the sender says how long
 // the file is, and what comes back is compared with its digest.
-ExitCode Copy(const Session& session, const CopyOptions& options);
+ExitCode Copy(const Target& target, const CopyOptions& options);
 
 }  // namespace fractos::cluster
 

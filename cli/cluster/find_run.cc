@@ -24,28 +24,28 @@ bool MayBeId(const std::string& text) {
                      [](unsigned char c) { return absl::ascii_isxdigit(c); });
 }
 
-absl::Status NoSuchRun(const Session& session, const std::string& run) {
+absl::Status NoSuchRun(const Target& target, const std::string& run) {
   return absl::InvalidArgumentError(absl::StrCat("there is no run ", Quoted(run), " in namespace ",
-                                                 session.ns,
+                                                 target.ns,
                                                  "; `kubectl fractos runs` lists them, -A of all"));
 }
 
 }  // namespace
 
-absl::StatusOr<kube::Object> FindRun(const Session& session, const std::string& run) {
+absl::StatusOr<kube::Object> FindRun(const Target& target, const std::string& run) {
   const size_t slash = run.rfind('/');
   const std::string name = slash == std::string::npos ? run : run.substr(slash + 1);
   if (IsDnsName(name)) {
     absl::StatusOr<kube::Object> found =
-        session.client->Get(session.Soon(), TaskGraphs(session.ns), name);
+        target.client->Get(target.RequestContext(), TaskGraphs(target.ns), name);
     if (!kube::IsNotFound(found.status())) return found;
     // The resource itself may be unknown.
     const std::optional<kube::ApiStatus> answer = kube::GetApiStatus(found.status());
     if (answer.has_value() && answer->name.empty()) return found;
   }
-  if (!MayBeId(name)) return NoSuchRun(session, run);
+  if (!MayBeId(name)) return NoSuchRun(target, run);
   absl::StatusOr<kube::Pager::Result> listed =
-      kube::Pager(session.client).List(session.Soon(), TaskGraphs(session.ns), {});
+      kube::Pager(target.client).List(target.RequestContext(), TaskGraphs(target.ns), {});
   if (!listed.ok()) return listed.status();
   const std::string prefix = absl::AsciiStrToLower(name);
   std::vector<kube::Object> found;
@@ -54,7 +54,7 @@ absl::StatusOr<kube::Object> FindRun(const Session& session, const std::string& 
       found.push_back(std::move(object));
     }
   }
-  if (found.empty()) return NoSuchRun(session, run);
+  if (found.empty()) return NoSuchRun(target, run);
   if (found.size() > 1) {
     return absl::InvalidArgumentError(
         absl::StrCat(run, " begins the ids of ", found.size(), " runs; give more of it"));

@@ -8,7 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "cli/cluster/devices_there.h"
+#include "cli/cluster/cluster_devices.h"
 #include "cli/cluster/observed_run.h"
 #include "cli/cluster/refusal.h"
 #include "cli/operations_text.h"
@@ -26,20 +26,20 @@ using kube::Member;
 using kube::StringMember;
 using Row = std::vector<std::string>;
 
-absl::StatusOr<std::vector<kube::Object>> List(const Session& session,
+absl::StatusOr<std::vector<kube::Object>> List(const Target& target,
                                                const kube::Collection& collection) {
   absl::StatusOr<kube::Pager::Result> listed =
-      kube::Pager(session.client).List(session.Soon(), collection, {});
+      kube::Pager(target.client).List(target.RequestContext(), collection, {});
   if (!listed.ok()) return listed.status();
   return std::move(listed->list.items);
 }
 
-std::string Where(const Session& session) { return session.all_namespaces ? "" : session.ns; }
+std::string Where(const Target& target) { return target.all_namespaces ? "" : target.ns; }
 
 // The table with a column of namespaces if several may be in it.
-void PrintTable(const Session& session, std::vector<Row> rows,
+void PrintTable(const Target& target, std::vector<Row> rows,
                 const std::vector<kube::Object>& objects) {
-  if (session.all_namespaces) {
+  if (target.all_namespaces) {
     rows[0].insert(rows[0].begin(), "NAMESPACE");
     for (size_t i = 0; i < objects.size(); ++i) {
       rows[i + 1].insert(rows[i + 1].begin(), objects[i].ns());
@@ -52,17 +52,17 @@ void PrintJson(const Json& json) {
   std::cout << json.dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
 }
 
-ExitCode SayNone(const Session& session, absl::string_view what) {
+ExitCode SayNone(const Target& target, absl::string_view what) {
   std::cerr << "there are no " << std::string(what)
-            << (session.all_namespaces ? "" : absl::StrCat(" in namespace ", session.ns)) << "\n";
+            << (target.all_namespaces ? "" : absl::StrCat(" in namespace ", target.ns)) << "\n";
   return kExitSucceeded;
 }
 
-std::string AgeOf(const Session& session, const kube::Object& object) {
+std::string AgeOf(const Target& target, const kube::Object& object) {
   const int64_t created = kube::ParseMicroseconds(object.creation_timestamp());
   if (created == 0) return "";
   const WallTime then{std::chrono::microseconds(created)};
-  return FormatAge(std::chrono::duration_cast<Duration>(session.clock->WallNow() - then));
+  return FormatAge(std::chrono::duration_cast<Duration>(target.clock->WallNow() - then));
 }
 
 std::string NumberOf(const kube::Json& json, absl::string_view key) {
@@ -95,7 +95,7 @@ Json RunJson(const kube::Object& object) {
   return json;
 }
 
-Row RunRow(const Session& session, const kube::Object& object) {
+Row RunRow(const Target& target, const kube::Object& object) {
   const kube::Json& status = object.status();
   const kube::Json& transfer = Member(status, "transfer");
   const kube::Json& took = Member(status, "durationMilliseconds");
@@ -108,7 +108,7 @@ Row RunRow(const Session& session, const kube::Object& object) {
           NumberOf(transfer, "hops"),
           NumberOf(transfer, "bytes"),
           took.is_number_integer() ? FormatMicroseconds(took.get<int64_t>() * 1000) : "",
-          AgeOf(session, object)};
+          AgeOf(target, object)};
 }
 
 Json ClusterJson(const kube::Object& object) {
@@ -130,7 +130,7 @@ Json ClusterJson(const kube::Object& object) {
   return json;
 }
 
-Row ClusterRow(const Session& session, const kube::Object& object) {
+Row ClusterRow(const Target& target, const kube::Object& object) {
   const kube::Json& status = object.status();
   return {object.name(),
           ConditionText(object, "Ready"),
@@ -139,7 +139,7 @@ Row ClusterRow(const Session& session, const kube::Object& object) {
           StringMember(Member(status, "leader"), "pod"),
           NumberOf(status, "leaderEpoch"),
           StringMember(status, "version"),
-          AgeOf(session, object)};
+          AgeOf(target, object)};
 }
 
 // What is wrong with a cluster, below the table.
@@ -166,8 +166,8 @@ std::vector<std::string> CommandOf(const kube::Object& object) {
 
 }  // namespace
 
-ExitCode ListRuns(const Session& session, const std::string& format) {
-  absl::StatusOr<std::vector<kube::Object>> objects = List(session, TaskGraphs(Where(session)));
+ExitCode ListRuns(const Target& target, const std::string& format) {
+  absl::StatusOr<std::vector<kube::Object>> objects = List(target, TaskGraphs(Where(target)));
   if (!objects.ok()) return ComplainOfCluster(objects.status());
   // RFC 3339 of one time zone sorts as text.
   std::stable_sort(objects->begin(), objects->end(),
@@ -180,16 +180,16 @@ ExitCode ListRuns(const Session& session, const std::string& format) {
     PrintJson(list);
     return kExitSucceeded;
   }
-  if (objects->empty()) return SayNone(session, "TaskGraphs");
+  if (objects->empty()) return SayNone(target, "TaskGraphs");
   std::vector<Row> rows = {{"NAME", "STATUS", "READY", "HOPS", "BYTES", "DURATION", "AGE"}};
-  for (const kube::Object& object : *objects) rows.push_back(RunRow(session, object));
-  PrintTable(session, std::move(rows), *objects);
+  for (const kube::Object& object : *objects) rows.push_back(RunRow(target, object));
+  PrintTable(target, std::move(rows), *objects);
   return kExitSucceeded;
 }
 
-ExitCode ShowStatus(const Session& session, const std::string& format) {
+ExitCode ShowStatus(const Target& target, const std::string& format) {
   const absl::StatusOr<std::vector<kube::Object>> objects =
-      List(session, DeviceClusters(Where(session)));
+      List(target, DeviceClusters(Where(target)));
   if (!objects.ok()) return ComplainOfCluster(objects.status());
   if (format == "json") {
     Json list = Json::array();
@@ -197,17 +197,17 @@ ExitCode ShowStatus(const Session& session, const std::string& format) {
     PrintJson(list);
     return kExitSucceeded;
   }
-  if (objects->empty()) return SayNone(session, "DeviceClusters");
+  if (objects->empty()) return SayNone(target, "DeviceClusters");
   std::vector<Row> rows = {{"NAME", "READY", "REPLICAS", "LEADER", "EPOCH", "VERSION", "AGE"}};
-  for (const kube::Object& object : *objects) rows.push_back(ClusterRow(session, object));
-  PrintTable(session, std::move(rows), *objects);
+  for (const kube::Object& object : *objects) rows.push_back(ClusterRow(target, object));
+  PrintTable(target, std::move(rows), *objects);
   PrintTroubles(*objects);
   return kExitSucceeded;
 }
 
-ExitCode ShowDevices(const Session& session, const std::string& format) {
+ExitCode ShowDevices(const Target& target, const std::string& format) {
   const absl::StatusOr<std::vector<kube::Object>> objects =
-      List(session, DeviceClusters(Where(session)));
+      List(target, DeviceClusters(Where(target)));
   if (!objects.ok()) return ComplainOfCluster(objects.status());
   Json list = Json::array();
   std::string text;
@@ -217,7 +217,7 @@ ExitCode ShowDevices(const Session& session, const std::string& format) {
     const std::optional<DeviceDescription> description = DescriptionOf(object);
     Json device = {{"name", object.key().ToString()}, {"replicas", replicas}, {"command", command}};
     absl::StrAppend(&text, text.empty() ? "" : "\n",
-                    session.all_namespaces ? object.key().ToString() : object.name(), "  ",
+                    target.all_namespaces ? object.key().ToString() : object.name(), "  ",
                     absl::StrJoin(command, " "), "  × ", replicas, "\n");
     if (description.has_value()) {
       device["description"] = Json::parse(DeviceDescriptionToJson(*description));
@@ -233,7 +233,7 @@ ExitCode ShowDevices(const Session& session, const std::string& format) {
     PrintJson(list);
     return kExitSucceeded;
   }
-  if (objects->empty()) return SayNone(session, "DeviceClusters");
+  if (objects->empty()) return SayNone(target, "DeviceClusters");
   std::cout << text;
   return kExitSucceeded;
 }

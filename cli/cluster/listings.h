@@ -4,19 +4,19 @@
 
 #include <string>
 
-#include "cli/cluster/session.h"
+#include "cli/cluster/target.h"
 #include "cli/exit_code.h"
 
 namespace fractos::cluster {
 
-// Each of the session's namespace, or of all; `format` is "text" or "json".
+// Each of the target's namespace, or of all; `format` is "text" or "json".
 
 // TaskGraphs, the latest first.
-ExitCode ListRuns(const Session& session, const std::string& format);
+ExitCode ListRuns(const Target& target, const std::string& format);
 // DeviceClusters: who is ready, who leads, what is wrong.
-ExitCode ShowStatus(const Session& session, const std::string& format);
+ExitCode ShowStatus(const Target& target, const std::string& format);
 // What each DeviceCluster offers.
-ExitCode ShowDevices(const Session& session, const std::string& format);
+ExitCode ShowDevices(const Target& target, const std::string& format);
 
 }  // namespace fractos::cluster
 

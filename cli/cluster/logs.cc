@@ -45,11 +45,11 @@ std::map<std::string, std::set<uint32_t>> ExecutorsOf(const RunRecord& record) {
 }
 
 // The pods of those replicas: a StatefulSet's pod ends in its number.
-absl::StatusOr<std::vector<kube::Object>> PodsOf(const Session& session, const kube::ObjectKey& key,
+absl::StatusOr<std::vector<kube::Object>> PodsOf(const Target& target, const kube::ObjectKey& key,
                                                  const std::set<uint32_t>& replicas) {
   absl::StatusOr<kube::Pager::Result> listed =
-      kube::Pager(session.client)
-          .List(session.Soon(), Pods(key.ns),
+      kube::Pager(target.client)
+          .List(target.RequestContext(), Pods(key.ns),
                 {.label_selector = absl::StrCat(kClusterLabel, "=", key.name)});
   if (!listed.ok()) return listed.status();
   std::set<uint32_t> missing = replicas;
@@ -80,13 +80,13 @@ std::string PathOf(const kube::Object& pod, absl::string_view container, int64_t
 }
 
 // Adds what the run is to be told of. An error says why the container cannot be read.
-absl::Status AddLog(const Session& session, const kube::Object& pod, absl::string_view container,
+absl::Status AddLog(const Target& target, const kube::Object& pod, absl::string_view container,
                     const RunRecord& record, std::vector<Entry>* entries) {
   const int64_t from = std::max<int64_t>(record.start_us - kSlackMicroseconds, 0);
   const int64_t to =
       record.end_us == 0 ? std::numeric_limits<int64_t>::max() : record.end_us + kSlackMicroseconds;
   const absl::StatusOr<std::string> log =
-      session.client->GetRaw(session.Soon(), PathOf(pod, container, from));
+      target.client->GetRaw(target.RequestContext(), PathOf(pod, container, from));
   if (!log.ok()) return log.status();
   for (LogLine& line : SplitLog(*log)) {
     const int64_t at = kube::ParseMicroseconds(line.time);
@@ -119,8 +119,8 @@ bool NamesAnotherRun(absl::string_view text, const RunId& run) {
   return false;
 }
 
-ExitCode Logs(const Session& session, const std::string& run) {
-  const absl::StatusOr<kube::Object> object = FindRun(session, run);
+ExitCode Logs(const Target& target, const std::string& run) {
+  const absl::StatusOr<kube::Object> object = FindRun(target, run);
   if (absl::IsInvalidArgument(object.status())) return Complain(object.status(), kExitBadInput);
   if (!object.ok()) return ComplainOfCluster(object.status());
   const ObservedRun observed = ObserveRun(*object);
@@ -135,11 +135,11 @@ ExitCode Logs(const Session& session, const std::string& run) {
   for (const auto& [cluster, replicas] : executors) {
     const absl::StatusOr<kube::ObjectKey> key = kube::ObjectKey::Parse(cluster);
     if (!key.ok()) continue;
-    const absl::StatusOr<std::vector<kube::Object>> pods = PodsOf(session, *key, replicas);
+    const absl::StatusOr<std::vector<kube::Object>> pods = PodsOf(target, *key, replicas);
     if (!pods.ok()) return ComplainOfCluster(pods.status());
     for (const kube::Object& pod : *pods) {
       for (const char* container : {kDaemonContainer, kAdaptorContainer}) {
-        const absl::Status added = AddLog(session, pod, container, record, &entries);
+        const absl::Status added = AddLog(target, pod, container, record, &entries);
         if (!added.ok()) code = ComplainOfCluster(added);
       }
     }

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
-#include "cli/cluster/session.h"
+#include "cli/cluster/target.h"
 #include "cli/exit_code.h"
 #include "lib/base/ids.h"
 
@@ -15,7 +15,7 @@ namespace fractos::cluster {
 // Prints the lines of the daemons and adaptors that executed the run's steps, in the order of their
 // times, each with its pod and container. Left out are lines from before and after the run, and
 // those that name another run. A pod that is gone, or may not be read, is said on stderr.
-ExitCode Logs(const Session& session, const std::string& run);
+ExitCode Logs(const Target& target, const std::string& run);
 
 // One line of a container, as the API server gives it with timestamps.
 struct LogLine {

@@ -5,7 +5,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "cli/cluster/devices_there.h"
+#include "cli/cluster/cluster_devices.h"
 #include "cli/cluster/find_run.h"
 #include "cli/cluster/graph_object.h"
 #include "cli/cluster/refusal.h"
@@ -21,7 +21,7 @@ namespace {
 // Of what is sent to the API server, for managedFields.
 constexpr char kFieldManager[] = "kubectl-fractos";
 
-absl::StatusOr<GraphObject> Prepare(const Session& session, const RunOptions& options,
+absl::StatusOr<GraphObject> Prepare(const Target& target, const RunOptions& options,
                                     ParameterValues parameters) {
   absl::StatusOr<std::vector<SourceFile>> sources = ReadSources({&options.files});
   if (!sources.ok()) {
@@ -33,15 +33,15 @@ absl::StatusOr<GraphObject> Prepare(const Session& session, const RunOptions& op
                           .name = options.name,
                           .mode = options.mode,
                           .deadline = options.deadline,
-                          .ns = session.ns_given ? session.ns : "",
-                          .default_ns = session.ns,
+                          .ns = target.ns_given ? target.ns : "",
+                          .default_ns = target.ns,
                           .traceparent = OurTraceparent()});
 }
 
 // A device that is not there is no fault: the operator waits for it. But it may be a slip of the
 // pen, and a device that only the file defines will never come by itself.
-void SayWhatIsAbsent(const DevicesThere& devices, const GraphObject& made, bool refused) {
-  for (const DevicesThere::Absent& absent : devices.absent) {
+void SayWhatIsAbsent(const ClusterDevices& devices, const GraphObject& made, bool refused) {
+  for (const ClusterDevices::Absent& absent : devices.absent) {
     std::cerr << "note: there is no DeviceCluster " << absent.cluster << " yet" << absent.hint
               << "; " << (refused ? "a run would wait" : "the run waits") << " for it, "
               << FormatDuration(made.graph.deadline) << " at most\n";
@@ -54,13 +54,13 @@ void SayWhatIsAbsent(const DevicesThere& devices, const GraphObject& made, bool 
 }
 
 // One that no operator has taken up has nothing to be cancelled, and nobody who would say so.
-OnInterrupt Cancel(const Session& session, const kube::Object& object) {
+OnInterrupt Cancel(const Target& target, const kube::Object& object) {
   const bool taken_up = !object.status().empty();
   std::cerr << (taken_up ? "cancelling; press Ctrl-C again to leave the run to the cluster\n"
                          : "cancelling\n");
   const absl::StatusOr<kube::Object> patched =
-      session.client->Patch(session.Soon(), TaskGraphs(object.ns()), object.name(),
-                            {{"spec", {{"cancel", true}}}}, {.field_manager = kFieldManager});
+      target.client->Patch(target.RequestContext(), TaskGraphs(object.ns()), object.name(),
+                           {{"spec", {{"cancel", true}}}}, {.field_manager = kFieldManager});
   if (!patched.ok()) std::cerr << ExplainRefusal(patched.status(), "");
   if (taken_up) return OnInterrupt::kWait;
   std::cerr << "no operator has taken the run up yet; " << WhatIsLeft(object) << "\n";
@@ -69,15 +69,15 @@ OnInterrupt Cancel(const Session& session, const kube::Object& object) {
 
 }  // namespace
 
-ExitCode Run(const Session& session, const RunOptions& options) {
+ExitCode Run(const Target& target, const RunOptions& options) {
   absl::StatusOr<ParameterValues> parameters = ParseParameters(options.parameters);
   if (!parameters.ok()) return Complain(parameters.status(), kExitBadInput);
-  absl::StatusOr<GraphObject> made = Prepare(session, options, *parameters);
+  absl::StatusOr<GraphObject> made = Prepare(target, options, *parameters);
   if (!made.ok()) {
     std::cerr << std::string(made.status().message());
     return kExitBadInput;
   }
-  const absl::StatusOr<DevicesThere> devices = AskDevices(session, made->graph);
+  const absl::StatusOr<ClusterDevices> devices = AskDevices(target, made->graph);
   if (!devices.ok()) return ComplainOfCluster(devices.status());
   if (const std::vector<Diagnostic> wrong =
           Validate(made->graph, devices->descriptions, *parameters, devices->undescribed);
@@ -86,31 +86,32 @@ ExitCode Run(const Session& session, const RunOptions& options) {
     return Refuse(wrong);
   }
   const std::string& file = made->graph.mark.file;
-  absl::StatusOr<kube::Object> created = session.client->Create(
-      session.Soon(), TaskGraphs(made->graph.ns), made->object, {.field_manager = kFieldManager});
+  absl::StatusOr<kube::Object> created =
+      target.client->Create(target.RequestContext(), TaskGraphs(made->graph.ns), made->object,
+                            {.field_manager = kFieldManager});
   if (!created.ok()) return ComplainOfCluster(created.status(), file);
   if (!options.show.quiet) {
     std::cerr << "taskgraph.fractos.dev/" << created->name() << " created in namespace "
               << created->ns() << "\n";
     SayWhatIsAbsent(*devices, *made, /*refused=*/false);
   }
-  return ShowToItsEnd(session, *std::move(created), options.show,
-                      [&session](const kube::Object& object) { return Cancel(session, object); });
+  return ShowToItsEnd(target, *std::move(created), options.show,
+                      [&target](const kube::Object& object) { return Cancel(target, object); });
 }
 
-ExitCode Watch(const Session& session, const std::string& run, const ShowOptions& options) {
-  absl::StatusOr<kube::Object> object = FindRun(session, run);
+ExitCode Watch(const Target& target, const std::string& run, const ShowOptions& options) {
+  absl::StatusOr<kube::Object> object = FindRun(target, run);
   if (absl::IsInvalidArgument(object.status())) return Complain(object.status(), kExitBadInput);
   if (!object.ok()) return ComplainOfCluster(object.status());
-  return ShowToItsEnd(session, *std::move(object), options, [](const kube::Object& left) {
+  return ShowToItsEnd(target, *std::move(object), options, [](const kube::Object& left) {
     std::cerr << "the run goes on: `kubectl fractos watch " << left.name() << " -n " << left.ns()
               << "` shows it again\n";
     return OnInterrupt::kLeave;
   });
 }
 
-ExitCode Trace(const Session& session, const std::string& run, const std::string& file) {
-  const absl::StatusOr<kube::Object> object = FindRun(session, run);
+ExitCode Trace(const Target& target, const std::string& run, const std::string& file) {
+  const absl::StatusOr<kube::Object> object = FindRun(target, run);
   if (absl::IsInvalidArgument(object.status())) return Complain(object.status(), kExitBadInput);
   if (!object.ok()) return ComplainOfCluster(object.status());
   const absl::Status written = WriteStatusTrace(*object, file);

@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "cli/cluster/session.h"
+#include "cli/cluster/target.h"
 #include "cli/exit_code.h"
 #include "cli/run.h"
 
@@ -14,14 +14,14 @@ namespace fractos::cluster {
 // wrong beforehand, devices on the cluster included, makes none. The first Ctrl-C asks for the
 // run's cancellation and waits for it, unless no operator has taken the run up; the second leaves
 // it to the cluster.
-ExitCode Run(const Session& session, const RunOptions& options);
+ExitCode Run(const Target& target, const RunOptions& options);
 
 // Shows a run to its end, or what it ended with. Ctrl-C leaves: the run goes on.
-ExitCode Watch(const Session& session, const std::string& run, const ShowOptions& options);
+ExitCode Watch(const Target& target, const std::string& run, const ShowOptions& options);
 
 // Writes what the run's status gives of a Chrome trace to `file` ("-": standard
 // output), and says what is not in it.
-ExitCode Trace(const Session& session, const std::string& run, const std::string& file);
+ExitCode Trace(const Target& target, const std::string& run, const std::string& file);
 
 }  // namespace fractos::cluster
 

@@ -98,25 +98,25 @@ std::string WhatIsLeft(const kube::Object& task_graph) {
                       "taskgraph ", task_graph.name(), " -n ", task_graph.ns(), "` removes it");
 }
 
-ExitCode ShowToItsEnd(const Session& session, kube::Object task_graph, const ShowOptions& options,
+ExitCode ShowToItsEnd(const Target& target, kube::Object task_graph, const ShowOptions& options,
                       const std::function<OnInterrupt(const kube::Object&)>& on_interrupt) {
-  const Time begin = session.clock->Now();  // before a follower can tell anybody anything
+  const Time begin = target.clock->Now();  // before a follower can tell anybody anything
   Wakeup wakeup;
   Screen screen(options);
   const kube::Collection collection = TaskGraphs(task_graph.ns());
-  Follower follower(session.client, session.clock, collection, std::move(task_graph),
+  Follower follower(target.client, target.clock, collection, std::move(task_graph),
                     [&wakeup] { wakeup.Notify(); });
   bool interrupted = false;
   while (true) {
     const Follower::View view = follower.Now();
     ObservedRun run = ObserveRun(*view.object);
-    const Duration waited = session.clock->Now() - begin;
+    const Duration waited = target.clock->Now() - begin;
     const bool taken_up = TakenUp(*view.object);
     if (!taken_up && waited >= kTakenUpWithin) {
       run.note = absl::StrCat("note: ", NotTakenUp(*view.object));
     }
     const int64_t now_us = std::chrono::duration_cast<std::chrono::microseconds>(
-                               session.clock->WallNow().time_since_epoch())
+                               target.clock->WallNow().time_since_epoch())
                                .count();
     screen.Show(run, view.trouble, now_us);
     if (run.snapshot.finished) return PrintEnd(run, *view.object, options);

@@ -5,7 +5,7 @@
 #include <functional>
 #include <string>
 
-#include "cli/cluster/session.h"
+#include "cli/cluster/target.h"
 #include "cli/exit_code.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -167,7 +167,7 @@ class ClusterTest : public ::testing::Test {
     return kube::NotFoundError({"", "v1", "paths"}, path);
   };
   RawClient asked_{&client_, [this](absl::string_view path) { return raw_(path); }};
-  Session session_{.client = &asked_, .clock = &time_, .ns = "default"};
+  Target target_{.client = &asked_, .clock = &time_, .ns = "default"};
 };
 
 }  // namespace fractos::cluster

@@ -53,8 +53,8 @@ class ConnectionTest : public ::testing::Test {
   static std::string Trouble(const ClusterOptions& options) {
     const auto connection = Open(options);
     if (!connection.ok()) return std::string(connection.status().message());
-    const Session& session = (*connection)->session();
-    const absl::Status trouble = session.client->Get({}, TaskGraphs(session.ns), "x").status();
+    const Target& target = (*connection)->target();
+    const absl::Status trouble = target.client->Get({}, TaskGraphs(target.ns), "x").status();
     EXPECT_TRUE(kube::GetTransportFailure(trouble).has_value());
     return std::string(trouble.message());
   }

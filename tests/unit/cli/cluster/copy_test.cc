@@ -58,7 +58,7 @@ class CopyTest : public ClusterTest {
     return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
   }
   Printed CopyIt(const std::string& from, const std::string& to) {
-    return Capture([&] { return Copy(session_, {from, to, {}}); });
+    return Capture([&] { return Copy(target_, {from, to, {}}); });
   }
 
   const std::string folder_;
@@ -66,7 +66,7 @@ class CopyTest : public ClusterTest {
 
 // promise: C-59
 TEST_F(CopyTest, ThereAndBackThroughTheLeadersAdaptor) {
-  session_.kubectl_flags = {"--context=c"};
+  target_.kubectl_flags = {"--context=c"};
   const std::string bytes("\0photo\xff", 7);
   const std::string file = Write("in.bin", bytes);
   const Printed put = CopyIt(file, "storage:pictures/a.bin");

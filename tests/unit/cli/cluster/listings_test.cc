@@ -12,8 +12,8 @@ using ::testing::Not;
 
 class ListingsTest : public ClusterTest {
  protected:
-  Printed Print(ExitCode (*list)(const Session&, const std::string&), const char* format = "text") {
-    return Capture([&] { return list(session_, format); });
+  Printed Print(ExitCode (*list)(const Target&, const std::string&), const char* format = "text") {
+    return Capture([&] { return list(target_, format); });
   }
 };
 
@@ -35,7 +35,7 @@ TEST_F(ListingsTest, AllNamespacesHaveAColumn) {
   other.mutable_metadata()["namespace"] = "other";
   Put(other, Refused("no"));
   EXPECT_THAT(Print(ListRuns).out, Not(HasSubstr("theirs")));
-  session_.all_namespaces = true;
+  target_.all_namespaces = true;
   const std::string text = Print(ListRuns).out;
   EXPECT_THAT(text, HasSubstr("NAMESPACE   NAME"));
   EXPECT_THAT(text, HasSubstr("other       theirs           NotAccepted"));

@@ -40,7 +40,7 @@ class LogsTest : public ClusterTest {
     return kube::NotFoundError(Pods("").resource, path);
   }
   Printed Print() {
-    return Capture([this] { return Logs(session_, "classify-x7k2p"); });
+    return Capture([this] { return Logs(target_, "classify-x7k2p"); });
   }
 
   std::map<std::string, std::string> logs_;  // by "pod/container"

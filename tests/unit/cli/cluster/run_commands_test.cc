@@ -36,7 +36,7 @@ class RunCommandsTest : public ClusterTest {
   ~RunCommandsTest() override { std::filesystem::remove_all(folder_); }
 
   Printed RunIt() {
-    return Capture([this] { return cluster::Run(session_, options_); });
+    return Capture([this] { return cluster::Run(target_, options_); });
   }
   // The operator: what the status is after the `n`-th call of `verb`.
   void AfterCall(const std::string& verb, const kube::Json& status) {
@@ -200,8 +200,7 @@ TEST_F(RunCommandsTest, CtrlCCancelsTheRunAndWaitsForItsEnd) {
 TEST_F(RunCommandsTest, CtrlCLeavesAWatchedRunAlone) {
   Put(Classify(), Running());
   After("watch", "taskgraphs", [] { ::raise(SIGINT); });
-  const Printed printed =
-      Capture([this] { return cluster::Watch(session_, "classify-x7k2p", {}); });
+  const Printed printed = Capture([this] { return cluster::Watch(target_, "classify-x7k2p", {}); });
   EXPECT_EQ(printed.code, kExitInterrupted);
   EXPECT_THAT(printed.err, HasSubstr("the run goes on: `kubectl fractos watch classify-x7k2p"));
   EXPECT_EQ(client_.count("patch"), 0u);
@@ -214,16 +213,14 @@ TEST_F(RunCommandsTest, AWatchThatBreaksIsBegunAgain) {
     server_.BreakWatches(kube::MakeError(kube::TransportFailure::kConnectionLost, "cut"));
     Put(Classify(), Succeeded());
   });
-  const Printed printed =
-      Capture([this] { return cluster::Watch(session_, "classify-x7k2p", {}); });
+  const Printed printed = Capture([this] { return cluster::Watch(target_, "classify-x7k2p", {}); });
   EXPECT_EQ(printed.code, kExitSucceeded) << printed.err;
 }
 
 TEST_F(RunCommandsTest, ADeletedRunIsNotWaitedFor) {
   Put(Classify(), Running());
   After("watch", "taskgraphs", [this] { server_.Remove(TaskGraphs("default"), "classify-x7k2p"); });
-  const Printed printed =
-      Capture([this] { return cluster::Watch(session_, "classify-x7k2p", {}); });
+  const Printed printed = Capture([this] { return cluster::Watch(target_, "classify-x7k2p", {}); });
   EXPECT_EQ(printed.code, kExitFailed);
   EXPECT_THAT(printed.err, HasSubstr("was deleted before it had ended"));
 }
@@ -232,21 +229,21 @@ TEST_F(RunCommandsTest, ARunIsFoundByNameOrByTheBeginningOfItsId) {
   Put(Classify(), Succeeded());
   for (const char* run :
        {"classify-x7k2p", "taskgraph.fractos.dev/classify-x7k2p", "0123", "0123ABCD"}) {
-    EXPECT_EQ(Capture([&] { return cluster::Watch(session_, run, {}); }).code, kExitSucceeded)
+    EXPECT_EQ(Capture([&] { return cluster::Watch(target_, run, {}); }).code, kExitSucceeded)
         << run;
   }
-  const Printed none = Capture([this] { return cluster::Watch(session_, "no-such", {}); });
+  const Printed none = Capture([this] { return cluster::Watch(target_, "no-such", {}); });
   EXPECT_EQ(none.code, kExitBadInput);
   EXPECT_THAT(none.err, HasSubstr("there is no run \"no-such\" in namespace default"));
   Put(Classify("another"), Succeeded());
-  EXPECT_THAT(Capture([this] { return cluster::Watch(session_, "0123", {}); }).err,
+  EXPECT_THAT(Capture([this] { return cluster::Watch(target_, "0123", {}); }).err,
               HasSubstr("begins the ids of 2 runs"));
 }
 
 // promise: C-56
 TEST_F(RunCommandsTest, ATraceHasWhatTheStatusHasAndSaysWhatIsMissing) {
   Put(Classify(), Succeeded());
-  const Printed printed = Capture([this] { return Trace(session_, "classify-x7k2p", "-"); });
+  const Printed printed = Capture([this] { return Trace(target_, "classify-x7k2p", "-"); });
   EXPECT_EQ(printed.code, kExitSucceeded);
   EXPECT_THAT(printed.err, HasSubstr("keeps no times of steps"));
   const nlohmann::json trace = nlohmann::json::parse(printed.out);
@@ -260,7 +257,7 @@ TEST_F(RunCommandsTest, ATraceHasWhatTheStatusHasAndSaysWhatIsMissing) {
   EXPECT_EQ(spans, 1);
   EXPECT_EQ(steps, 3);
   const std::string file = folder_ + "/trace.json";
-  EXPECT_EQ(Capture([&] { return Trace(session_, "classify-x7k2p", file); }).out, "");
+  EXPECT_EQ(Capture([&] { return Trace(target_, "classify-x7k2p", file); }).out, "");
   EXPECT_TRUE(std::filesystem::exists(file));
 }
 

@@ -1,6 +1,6 @@
-// What every command that works on a cluster is given.
-#ifndef FRACTOS_CLI_CLUSTER_SESSION_H_
-#define FRACTOS_CLI_CLUSTER_SESSION_H_
+// Where a command on a cluster works: what every one of them is given.
+#ifndef FRACTOS_CLI_CLUSTER_TARGET_H_
+#define FRACTOS_CLI_CLUSTER_TARGET_H_
 
 #include <chrono>
 #include <string>
@@ -14,10 +14,10 @@
 namespace fractos::cluster {
 
 // Nothing in it is owned.
-struct Session {
+struct Target {
   kube::Client* client = nullptr;
   kube::WaitableClock* clock = nullptr;
-  std::string ns;  // where to work
+  std::string ns;
   // Whether the user named it, rather than it being the context's.
   bool ns_given = false;
   bool all_namespaces = false;
@@ -25,7 +25,9 @@ struct Session {
   std::vector<std::string> kubectl_flags = {};
 
   // A call that the user waits for.
-  kube::Context Soon() const { return {{}, kube::Later(clock->Now(), std::chrono::seconds(30))}; }
+  kube::Context RequestContext() const {
+    return {{}, kube::Later(clock->Now(), std::chrono::seconds(30))};
+  }
 };
 
 // In all namespaces when `ns` is empty.
@@ -37,4 +39,4 @@ inline kube::Collection Pods(absl::string_view ns) { return {kPods, std::string(
 
 }  // namespace fractos::cluster
 
-#endif  // FRACTOS_CLI_CLUSTER_SESSION_H_
+#endif  // FRACTOS_CLI_CLUSTER_TARGET_H_

@@ -1,13 +1,13 @@
 // What the devices on a cluster offer, as far as it can be known.
-#ifndef FRACTOS_CLI_CLUSTER_DEVICES_THERE_H_
-#define FRACTOS_CLI_CLUSTER_DEVICES_THERE_H_
+#ifndef FRACTOS_CLI_CLUSTER_CLUSTER_DEVICES_H_
+#define FRACTOS_CLI_CLUSTER_CLUSTER_DEVICES_H_
 
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "cli/cluster/session.h"
+#include "cli/cluster/target.h"
 #include "lib/kube/object.h"
 #include "lib/plan/operation.h"
 #include "lib/plan/plan.h"
@@ -15,7 +15,7 @@
 
 namespace fractos::cluster {
 
-struct DevicesThere {
+struct ClusterDevices {
   Descriptions descriptions;
   // Clusters that the graph may need and of which nothing is known: not there, not described yet,
   // or not for us to see.
@@ -31,7 +31,7 @@ struct DevicesThere {
 
 // Lists the DeviceClusters of every namespace that the graph names. One that may not be listed only
 // means that nothing is known of it; other errors are returned.
-absl::StatusOr<DevicesThere> AskDevices(const Session& session, const TaskGraph& graph);
+absl::StatusOr<ClusterDevices> AskDevices(const Target& target, const TaskGraph& graph);
 
 // What a DeviceCluster's status says of its operations. None: it has not described itself, or in
 // words that this version does not know.
@@ -39,4 +39,4 @@ std::optional<DeviceDescription> DescriptionOf(const kube::Object& device_cluste
 
 }  // namespace fractos::cluster
 
-#endif  // FRACTOS_CLI_CLUSTER_DEVICES_THERE_H_
+#endif  // FRACTOS_CLI_CLUSTER_CLUSTER_DEVICES_H_

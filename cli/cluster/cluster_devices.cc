@@ -1,4 +1,4 @@
-#include "cli/cluster/devices_there.h"
+#include "cli/cluster/cluster_devices.h"
 
 #include <algorithm>
 #include <set>
@@ -49,17 +49,17 @@ std::optional<DeviceDescription> DescriptionOf(const kube::Object& device_cluste
   return *std::move(description);
 }
 
-absl::StatusOr<DevicesThere> AskDevices(const Session& session, const TaskGraph& graph) {
+absl::StatusOr<ClusterDevices> AskDevices(const Target& target, const TaskGraph& graph) {
   const std::set<std::string> needed = ClustersOf(graph);
   std::set<std::string> namespaces;
   for (const std::string& cluster : needed) namespaces.insert(NamespaceOf(cluster));
 
-  DevicesThere devices;
+  ClusterDevices devices;
   std::set<std::string> there;
   std::set<std::string> unseen;  // namespaces
   for (const std::string& ns : namespaces) {
     const absl::StatusOr<kube::Pager::Result> listed =
-        kube::Pager(session.client).List(session.Soon(), DeviceClusters(ns), {});
+        kube::Pager(target.client).List(target.RequestContext(), DeviceClusters(ns), {});
     if (kube::IsForbidden(listed.status())) {
       unseen.insert(ns);
       continue;
