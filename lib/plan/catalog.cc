@@ -1,5 +1,6 @@
 #include "lib/plan/catalog.h"
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "lib/plan/names.h"
@@ -13,6 +14,12 @@ std::string FullClusterName(absl::string_view device, absl::string_view ns) {
   return parts.size() == 2 ? std::string(device) : absl::StrCat(ns, "/", device);
 }
 
+std::string RefinedCluster(absl::string_view name, absl::string_view own) {
+  if (name == ".") return std::string(own);
+  if (absl::StrContains(name, '/')) return std::string(name);
+  return absl::StrCat(own.substr(0, own.find('/')), "/", name);
+}
+
 const OperationSpec* Catalog::Find(const Key& key) const {
   const auto device = descriptions_.find(key.first);
   return device == descriptions_.end() ? nullptr : device->second.Find(key.second);
@@ -21,12 +28,10 @@ const OperationSpec* Catalog::Find(const Key& key) const {
 std::vector<Catalog::Key> Catalog::RefinesTo(const Key& key) const {
   const OperationSpec* operation = Find(key);
   if (operation == nullptr) return {};
-  const std::string ns = key.first.substr(0, key.first.find('/'));
   std::set<Key> targets;
   for (const std::string& target : operation->refines_to) {
     const size_t slash = target.find('/');
-    const std::string cluster = target.substr(0, slash);
-    targets.insert({cluster == "." ? key.first : absl::StrCat(ns, "/", cluster),
+    targets.insert({RefinedCluster(target.substr(0, slash), key.first),
                     slash == std::string::npos ? "" : target.substr(slash + 1)});
   }
   return {targets.begin(), targets.end()};

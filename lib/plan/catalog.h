@@ -16,6 +16,10 @@ namespace fractos {
 // "name" or "namespace/name" as a full name; empty when it is neither.
 std::string FullClusterName(absl::string_view device, absl::string_view ns);
 
+// The full name of the cluster that a refinement by `own` names: "." is `own` itself, a bare name
+// is one in the same namespace.
+std::string RefinedCluster(absl::string_view name, absl::string_view own);
+
 // Answers questions across descriptions. Not thread-safe; `descriptions` must outlive it.
 class Catalog {
  public:

@@ -5,9 +5,9 @@
 #include <string>
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "lib/base/limits.h"
+#include "lib/plan/catalog.h"
 
 namespace fractos {
 namespace {
@@ -28,13 +28,6 @@ bool FollowsAny(const Step& step, const std::vector<StepPath>& aliases) {
 
 absl::Status Refuse(size_t index, absl::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat("refined step ", index, " ", what));
-}
-
-// "." is the refining device's own cluster, a bare name one in the same namespace.
-std::string FullClusterName(const std::string& name, const std::string& own) {
-  if (name == ".") return own;
-  if (absl::StrContains(name, '/')) return name;
-  return absl::StrCat(own.substr(0, own.find('/')), "/", name);
 }
 
 const OperationSignature* FindAllowed(const Step& parent, const std::string& key,
@@ -91,7 +84,7 @@ absl::Status ConnectInputs(const Context& context, size_t index, const RefinedSt
 absl::StatusOr<StepPtr> ExpandOne(const Context& context, size_t index, const RefinedStep& refined,
                                   bool last) {
   auto step = std::make_shared<Step>();
-  step->cluster = FullClusterName(refined.cluster, context.parent.cluster);
+  step->cluster = RefinedCluster(refined.cluster, context.parent.cluster);
   step->operation = refined.operation;
   const std::string key = OperationSignature::KeyOf(step->cluster, step->operation);
   const OperationSignature* signature = FindAllowed(context.parent, key, context.signatures);
