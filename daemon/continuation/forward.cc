@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "daemon/continuation/core_impl.h"
+#include "lib/protocol/continuation.h"
 #include "lib/protocol/expand.h"
 
 namespace fractos {
@@ -21,15 +22,6 @@ std::vector<BoundInput> OwnInputs(const Attempt& attempt) {
   }
   own.insert(own.end(), attempt.step->bound.begin(), attempt.step->bound.end());
   return own;
-}
-
-bool AnyRefines(const std::vector<StepPtr>& steps) {
-  return std::any_of(steps.begin(), steps.end(),
-                     [](const StepPtr& step) { return !step->refines_to.empty(); });
-}
-
-void AddName(const std::string& name, std::vector<std::string>* names) {
-  if (std::find(names->begin(), names->end(), name) == names->end()) names->push_back(name);
 }
 
 }  // namespace
@@ -85,19 +77,12 @@ void Core::Impl::Forward(Event& event, Run& run, Attempt& attempt) {
 }
 
 HandOver Core::Impl::MakeHandOver(Run& run, const Attempt& attempt, const StepPtr& successor) {
-  auto continuation = std::make_shared<Continuation>();
+  auto continuation = std::make_shared<Continuation>(
+      RestFrom(successor, attempt.next, attempt.continuation->signatures, book_));
   continuation->run = run.id;
   continuation->driver = run.driver;
   continuation->mode = run.mode;
   continuation->traceparent = attempt.continuation->traceparent;
-  continuation->steps = StepsFrom(successor, attempt.next);
-  std::vector<std::string> clusters;
-  for (const StepPtr& step : continuation->steps) AddName(step->cluster, &clusters);
-  if (AnyRefines(continuation->steps)) {
-    continuation->signatures = attempt.continuation->signatures;
-    for (const OperationSignature& one : continuation->signatures) AddName(one.cluster, &clusters);
-  }
-  continuation->clusters = book_.Views(clusters);
 
   HandOver message;
   message.redrive = attempt.redrive;

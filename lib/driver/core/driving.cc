@@ -5,16 +5,9 @@
 #include <utility>
 
 #include "lib/driver/core/run_core_impl.h"
-#include "lib/protocol/expand.h"
+#include "lib/protocol/continuation.h"
 
 namespace fractos {
-namespace {
-
-void AddName(const std::string& name, std::vector<std::string>* names) {
-  if (std::find(names->begin(), names->end(), name) == names->end()) names->push_back(name);
-}
-
-}  // namespace
 
 void RunCore::Impl::Drive(Event& event) {
   if (finished_ || ending_ || resuming_ || durable_redrive_ != record_.redrive) return;
@@ -83,25 +76,14 @@ void RunCore::Impl::HandOverTo(Event& event, const StepPtr& step, const StepPath
   const EdgeKey key{record_.run, step->path, result == nullptr ? ResultId() : result->id};
   if (IsHeld(key) || !sent_.insert(key).second) return;
 
-  auto continuation = std::make_shared<Continuation>();
+  const std::vector<StepPtr>& steps = graph_.steps();
+  const auto position = std::find(steps.begin(), steps.end(), step);
+  auto continuation = std::make_shared<Continuation>(
+      RestFrom(step, {position + 1, steps.end()}, plan_.signatures, book_));
   continuation->run = record_.run;
   continuation->driver = options_.self.address;
   continuation->mode = plan_.mode;
   continuation->traceparent = options_.traceparent;
-  const std::vector<StepPtr>& steps = graph_.steps();
-  const auto position = std::find(steps.begin(), steps.end(), step);
-  continuation->steps = StepsFrom(step, {position + 1, steps.end()});
-  std::vector<std::string> clusters;
-  bool refines = false;
-  for (const StepPtr& one : continuation->steps) {
-    AddName(one->cluster, &clusters);
-    refines = refines || !one->refines_to.empty();
-  }
-  if (refines) {
-    continuation->signatures = plan_.signatures;
-    for (const OperationSignature& one : plan_.signatures) AddName(one.cluster, &clusters);
-  }
-  continuation->clusters = book_.Views(clusters);
 
   HandOver message;
   message.redrive = record_.redrive;
