@@ -17,34 +17,18 @@ constexpr Duration kStarvedRetry = std::chrono::milliseconds(500);
 constexpr Duration kKeepalive = std::chrono::seconds(1);
 constexpr int kMaxBackoffDoublings = 10;
 
-// The result of the predecessor that `step` names `from`, among `inputs` in the order of
-// Step::Predecessors.
-const StepResult* InputFrom(const Step& step, const std::vector<ResultPtr>& inputs,
-                            const StepPath& from) {
-  const std::vector<StepPath> predecessors = step.Predecessors();
-  for (size_t i = 0; i < predecessors.size() && i < inputs.size(); ++i) {
-    if (predecessors[i] == from) return inputs[i].get();
-  }
-  return nullptr;
-}
-
 // A passed input is not fetched, unless `when` has to look at it.
 bool NeedsBytes(const Step& step, const std::string& input, bool passed) {
   return !passed || (step.when.has_value() && step.when->input == input);
 }
 
 std::vector<NamedValue> InputsOf(const Attempt& attempt) {
+  std::vector<BoundInput> own = OwnInputs(*attempt.step, attempt.inputs);
   std::vector<NamedValue> values;
-  for (const InputEdge& edge : attempt.step->inputs) {
-    const StepResult* result = InputFrom(*attempt.step, attempt.inputs, edge.from);
-    if (result != nullptr) {
-      values.push_back(
-          {edge.input, result->value, !NeedsBytes(*attempt.step, edge.input, edge.passed)});
-    }
-  }
-  for (const BoundInput& bound : attempt.step->bound) {
-    values.push_back(
-        {bound.input, bound.value, !NeedsBytes(*attempt.step, bound.input, bound.passed)});
+  values.reserve(own.size());
+  for (BoundInput& input : own) {
+    const bool passed = !NeedsBytes(*attempt.step, input.input, input.passed);
+    values.push_back({std::move(input.input), std::move(input.value), passed});
   }
   return values;
 }
@@ -72,15 +56,15 @@ std::vector<ResultId> Predecessors(const Attempt& attempt) {
 }
 
 // Looks at the bytes that will be expanded, not at what they were made of.
-absl::Status CheckRefinement(const Attempt& attempt, const Value& value,
-                             const std::vector<BoundInput>& own_inputs) {
+absl::Status CheckRefinement(const Attempt& attempt, const Value& value) {
   if (!value.IsInline()) {
     return absl::InvalidArgumentError(absl::StrCat("the refinement takes ", value.size,
                                                    " bytes; at most ", kMaxInlineValueBytes));
   }
   const absl::StatusOr<Refinement> refinement = DecodeRefinement(*value.inline_bytes);
   if (!refinement.ok()) return refinement.status();
-  return ExpandRefinement(*attempt.step, ResultId(), *refinement, own_inputs,
+  return ExpandRefinement(*attempt.step, ResultId(), *refinement,
+                          OwnInputs(*attempt.step, attempt.inputs),
                           attempt.continuation->signatures)
       .status();
 }
@@ -366,11 +350,7 @@ void Core::Impl::Settle(Event& event, Run& run, Attempt& attempt) {
         {reason::kUnknownInput, absl::StrCat("the device answered with input \"", passed->input,
                                              "\", which the step has not")});
   } else if (const auto* refined = std::get_if<Outcome::Refined>(&outcome.what)) {
-    std::vector<BoundInput> own;
-    for (const NamedValue& input : InputsOf(attempt)) {
-      own.push_back({input.input, input.value, input.passed});
-    }
-    const absl::Status valid = CheckRefinement(attempt, refined->value, own);
+    const absl::Status valid = CheckRefinement(attempt, refined->value);
     if (!valid.ok()) {
       ReleaseObject(event, run, refined->value.object);
       CommitResult(event, run, attempt, ResultState::kFailed, Value(),
@@ -420,7 +400,8 @@ void Core::Impl::CommitResult(Event& event, Run& run, Attempt& attempt, ResultSt
     ++result->transfer.hops;
     result->transfer.messages += candidate.received;
   }
-  for (const NamedValue& input : InputsOf(attempt)) {
+  const std::vector<NamedValue> inputs = InputsOf(attempt);
+  for (const NamedValue& input : inputs) {
     if (!input.passed && input.value.owner != options_.self) {
       result->transfer.bytes += input.value.size;
     }
@@ -429,7 +410,7 @@ void Core::Impl::CommitResult(Event& event, Run& run, Attempt& attempt, ResultSt
   result->failure = std::move(failure);
   attempt.result = std::move(result);
   attempt.state = Attempt::State::kCommitted;
-  for (const NamedValue& input : InputsOf(attempt)) {
+  for (const NamedValue& input : inputs) {
     const auto fetch = run.fetches.find(input.value.object);
     if (fetch != run.fetches.end() && fetch->second.state == Run::FetchState::kHere) {
       read_.push_back({run.id, input.value.object});

@@ -8,23 +8,6 @@
 #include "lib/protocol/expand.h"
 
 namespace fractos {
-namespace {
-
-std::vector<BoundInput> OwnInputs(const Attempt& attempt) {
-  std::vector<BoundInput> own;
-  const std::vector<StepPath> predecessors = attempt.step->Predecessors();
-  for (const InputEdge& edge : attempt.step->inputs) {
-    for (size_t i = 0; i < predecessors.size() && i < attempt.inputs.size(); ++i) {
-      if (predecessors[i] == edge.from) {
-        own.push_back({edge.input, attempt.inputs[i]->value, edge.passed});
-      }
-    }
-  }
-  own.insert(own.end(), attempt.step->bound.begin(), attempt.step->bound.end());
-  return own;
-}
-
-}  // namespace
 
 void Core::Impl::Forward(Event& event, Run& run, Attempt& attempt) {
   const StepResult& result = *attempt.result;
@@ -38,8 +21,9 @@ void Core::Impl::Forward(Event& event, Run& run, Attempt& attempt) {
     if (!result.value.IsInline()) return;
     const absl::StatusOr<Refinement> refinement = DecodeRefinement(*result.value.inline_bytes);
     if (!refinement.ok()) return;
-    const absl::StatusOr<std::vector<StepPtr>> refined = ExpandRefinement(
-        step, result.id, *refinement, OwnInputs(attempt), attempt.continuation->signatures);
+    const absl::StatusOr<std::vector<StepPtr>> refined =
+        ExpandRefinement(step, result.id, *refinement, OwnInputs(step, attempt.inputs),
+                         attempt.continuation->signatures);
     if (!refined.ok()) return;
     // What follows the step itself now follows the last refined one, under the same name.
     edge = step.path;

@@ -141,6 +141,21 @@ std::vector<StepPtr> StepsFrom(const StepPtr& target, const std::vector<StepPtr>
   return reached;
 }
 
+std::vector<BoundInput> OwnInputs(const Step& step, const std::vector<ResultPtr>& results) {
+  std::vector<BoundInput> own;
+  own.reserve(step.inputs.size() + step.bound.size());
+  const std::vector<StepPath> predecessors = step.Predecessors();
+  for (const InputEdge& edge : step.inputs) {
+    for (size_t i = 0; i < predecessors.size() && i < results.size(); ++i) {
+      if (predecessors[i] != edge.from) continue;
+      if (results[i] != nullptr) own.push_back({edge.input, results[i]->value, edge.passed});
+      break;
+    }
+  }
+  own.insert(own.end(), step.bound.begin(), step.bound.end());
+  return own;
+}
+
 absl::StatusOr<std::vector<StepPtr>> ExpandRefinement(
     const Step& parent, const ResultId& result, const Refinement& refinement,
     const std::vector<BoundInput>& own_inputs, const std::vector<OperationSignature>& signatures) {

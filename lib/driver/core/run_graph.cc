@@ -44,16 +44,13 @@ absl::Status RunGraph::GrowList(std::vector<StepPtr>* list,
     const StepResult& result = *recorded.at(step->path);
     const absl::StatusOr<Refinement> refinement = DecodeRefinement(*result.value.inline_bytes);
     if (!refinement.ok()) return refinement.status();
-    std::vector<BoundInput> own;
-    bool complete = true;
-    for (const InputEdge& edge : step->inputs) {
-      const ResultPtr input = ResultAlong(*step, edge.from, recorded);
-      complete = complete && input != nullptr;
-      if (input != nullptr) own.push_back({edge.input, input->value, edge.passed});
+    std::vector<ResultPtr> inputs;
+    for (const StepPath& from : step->Predecessors()) {
+      inputs.push_back(ResultAlong(*step, from, recorded));
     }
+    const std::vector<BoundInput> own = OwnInputs(*step, inputs);
     // A predecessor's refinement has yet to be fetched; until then this one cannot grow either.
-    if (!complete) continue;
-    own.insert(own.end(), step->bound.begin(), step->bound.end());
+    if (own.size() < step->inputs.size() + step->bound.size()) continue;
     absl::StatusOr<std::vector<StepPtr>> refined =
         ExpandRefinement(*step, result.id, *refinement, own, signatures);
     if (!refined.ok()) return refined.status();

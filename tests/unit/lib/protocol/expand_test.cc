@@ -94,6 +94,22 @@ TEST(StepsFromTest, WhatARefinedStepRefinedIntoFollowsItUnderItsOwnPath) {
               ElementsAre("power/0@x", "power/1@x", "power/0@y", "print"));
 }
 
+TEST(OwnInputsTest, AreWhatIsKnownAlongTheInputsAndThenWhatIsBound) {
+  std::shared_ptr<Step> step = NewStep("join", {"a", "b", "c"});
+  step->inputs.push_back({"again", "a", true});
+  step->after = {"d"};
+  step->bound = {{"given", InlineValue("bound"), false}};
+  const auto result = [](const std::string& path) {
+    return NewResult(RunId(), *NewStep(path), {}, InlineValue(path));
+  };
+  // In the order of Predecessors; of "d" nothing is known, and nothing is an input.
+  EXPECT_THAT(OwnInputs(*step, {result("a"), nullptr, result("c")}),
+              ElementsAre(BoundInput{"a", InlineValue("a"), false},
+                          BoundInput{"c", InlineValue("c"), false},
+                          BoundInput{"again", InlineValue("a"), true},
+                          BoundInput{"given", InlineValue("bound"), false}));
+}
+
 // promise: G-20
 TEST(ExpandRefinementTest, TheLastStepStandsForTheRefiningOne) {
   Refining refining;
