@@ -7,12 +7,14 @@
 #include "absl/strings/str_cat.h"
 #include "lib/api/conditions.h"
 #include "lib/api/names.h"
+#include "lib/base/limits.h"
 #include "lib/kube/errors.h"
 
 namespace fractos {
 namespace {
 
 constexpr char kPodsOfCluster[] = "devicecluster";
+constexpr char kNameTaken[] = "NameTaken";
 // How soon a cluster that waits for its turn to roll asks again.
 constexpr std::chrono::seconds kTurnPoll{5};
 // How soon it is looked whether a name that somebody else had is free: nobody watches what is
@@ -27,6 +29,12 @@ Applier::Caches AppliedCaches(ctrl::Manager* manager) {
     caches[resource] = manager->GetCache(resource, kManagedSelector);
   }
   return caches;
+}
+
+bool IsOf(const kube::ObjectPtr& object, const std::string& owner_uid) {
+  if (object == nullptr) return false;
+  const std::optional<kube::OwnerReference> owner = object->controller_of();
+  return owner.has_value() && owner->uid == owner_uid;
 }
 
 std::vector<std::string> ClusterOfPod(const kube::Object& pod) {
@@ -61,6 +69,7 @@ DeviceClusterReconciler::DeviceClusterReconciler(Options options, ctrl::Manager*
 }
 
 void DeviceClusterReconciler::Watch(kube::WorkQueue* queue) {
+  queue_ = queue;
   const auto watch = [this, queue](ctrl::ResourceCache* cache, ctrl::MapFunc map,
                                    ctrl::UpdatePredicate predicate) {
     handlers_.push_back(
@@ -87,6 +96,7 @@ absl::StatusOr<ctrl::Result> DeviceClusterReconciler::Reconcile(const ctrl::Requ
   Subject subject;
   subject.stop = stop;
   subject.object = object;
+  PublishStanding(*object);
   const absl::StatusOr<DeviceClusterSpec> spec = ReadDeviceClusterSpec(*object);
   if (!spec.ok()) {
     subject.spec.key = object->key();
@@ -108,7 +118,7 @@ absl::StatusOr<ctrl::Result> DeviceClusterReconciler::Reconcile(const ctrl::Requ
 
   absl::Status status = ApplyAll(subject);
   if (absl::IsAlreadyExists(status) && !kube::GetApiStatus(status).has_value()) {
-    subject.refusal = {"NameTaken", std::string(status.message())};
+    subject.refusal = {kNameTaken, std::string(status.message())};
     subject.LookAgain(kTakenPoll);
     status = absl::OkStatus();
   } else if (!status.ok()) {
@@ -121,13 +131,34 @@ absl::StatusOr<ctrl::Result> DeviceClusterReconciler::Reconcile(const ctrl::Requ
     options_.directory->Publish(ViewOf(*spec, subject.replicas));
   }
   subject.observed.pods = PodsOf(*spec);
-  if (status.ok()) status = ReleaseStuckPods(&subject);
+  // Whatever cannot be applied, a pod that is lost is missed.
+  status.Update(ReleaseStuckPods(&subject));
   if (status.ok()) status = Roll(&subject);
   // Said even if not all went well: a person looks there first.
   const absl::Status written = WriteStatus(subject);
   status.Update(written);
-  if (!status.ok()) return status;
-  return ctrl::Result{subject.look_again};
+  if (status.ok()) return ctrl::Result{subject.look_again};
+  // What fails again and again is tried late; what has its time is due all the same.
+  if (queue_ != nullptr && subject.look_again > Duration::zero()) {
+    queue_->AddAfter(request.key.ToString(), subject.look_again);
+  }
+  return status;
+}
+
+// An operator that takes over applies everything once more; should that fail, the daemons that
+// there are serve no worse. Not where the Service may be somebody else's: its names lead elsewhere.
+void DeviceClusterReconciler::PublishStanding(const kube::Object& object) {
+  DeviceClusterSpec spec;
+  spec.key = object.key();
+  if (options_.directory->Find(spec.FullName()).has_value()) return;
+  const kube::Json& accepted = FindCondition(object.status(), "Accepted");
+  if (kube::StringMember(accepted, "reason") == kNameTaken) return;
+  const kube::ObjectPtr set = applier_.Find({kStatefulSets, spec.key.ns}, spec.key.name);
+  const kube::ObjectPtr service = applier_.Find({kServices, spec.key.ns}, spec.key.name);
+  if (!IsOf(set, object.uid()) || !IsOf(service, object.uid())) return;
+  // As many as there are, and not as there should be: one that is to go leads until it goes.
+  const int64_t replicas = kube::IntegerMember(set->spec(), "replicas", 1);
+  options_.directory->Publish(ViewOf(spec, std::clamp<int64_t>(replicas, 1, kMaxClusterReplicas)));
 }
 
 void DeviceClusterReconciler::Forget(const kube::ObjectKey& key) {

@@ -23,9 +23,9 @@
 namespace fractos {
 
 // For each DeviceCluster: applies what it is made of, replaces pods that are not as they should be,
-// lets go of pods on dead nodes, tells the directory where the replicas are, and writes the status
-// (by merge patch: leader and leaderEpoch there are the daemons', who write them by
-// compare-and-swap, and are never touched).
+// lets go of pods on dead nodes, tells the directory where the replicas are (those that stand even
+// when nothing can be applied), and writes the status (by merge patch: leader and leaderEpoch there
+// are the daemons', who write them by compare-and-swap, and are never touched).
 //
 // A spec that cannot be obeyed is said in Accepted; what there is already stays, save that a device
 // that keeps state is left one replica when its replicas share no volume.
@@ -54,6 +54,7 @@ class DeviceClusterReconciler final : public ctrl::Reconciler {
   struct Subject;  // one reconcile
 
   void Forget(const kube::ObjectKey& key);
+  void PublishStanding(const kube::Object& object);
   bool IsCapped(const Subject& subject) const;
   absl::Status ApplyAll(const Subject& subject);
   absl::Status ReleaseStuckPods(Subject* subject);
@@ -71,6 +72,7 @@ class DeviceClusterReconciler final : public ctrl::Reconciler {
   ctrl::ResourceCache* const pods_;
   const Applier::Caches applied_;  // of what is applied
   Applier applier_;
+  kube::WorkQueue* queue_ = nullptr;
   RolloutTurn turn_;
   std::vector<std::unique_ptr<ctrl::EnqueueHandler>> handlers_;
 

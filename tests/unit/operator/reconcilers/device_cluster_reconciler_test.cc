@@ -88,6 +88,17 @@ class DeviceClusterReconcilerTest : public ::testing::Test {
         Json::array({{{"type", "Ready"}, {"status", ready ? "True" : "False"}}});
     return world_.Put(kPods, pod);
   }
+  // Its first pod was asked to end, and does not.
+  void LosePod(const std::string& cluster) {
+    SetRevision(cluster, "r");
+    kube::Object pod = PutPod(cluster, 0, "r", /*ready=*/false);
+    // The server would let it go otherwise.
+    pod.mutable_metadata()["finalizers"] = kube::Json::array({"fractos.dev/test"});
+    world_.Put(kPods, pod);
+    kube::FakeClient somebody(&world_.server);
+    ASSERT_TRUE(somebody.Delete({}, {kPods, "ns"}, pod.name(), {}).ok());
+    world_.CatchUp(kPods, pod.key());
+  }
   // A replica says that it leads, and what its device is.
   void Hear(const std::string& cluster, uint32_t replica, uint64_t epoch, bool stateful = false) {
     directory_.OnPeer({{{"ns/" + cluster, replica}, BootId()},
@@ -324,14 +335,7 @@ TEST_F(DeviceClusterReconcilerTest, LetsGoOfAPodOnADeadNodeUnlessItHasAVolume) {
   PutCluster("kept", 1, {{"volume", {{"claimName", "c"}}}});
   for (const char* name : {"storage", "kept"}) {
     ReconcileOk(name);
-    SetRevision(name, "r");
-    kube::Object pod = PutPod(name, 0, "r", /*ready=*/false);
-    // The server would let it go otherwise.
-    pod.mutable_metadata()["finalizers"] = kube::Json::array({"fractos.dev/test"});
-    world_.Put(kPods, pod);
-    kube::FakeClient somebody(&world_.server);
-    ASSERT_TRUE(somebody.Delete({}, {kPods, "ns"}, pod.name(), {}).ok());
-    world_.CatchUp(kPods, pod.key());
+    LosePod(name);
   }
   const absl::StatusOr<ctrl::Result> early = Reconcile("storage");
   ASSERT_TRUE(early.ok());
@@ -343,6 +347,81 @@ TEST_F(DeviceClusterReconcilerTest, LetsGoOfAPodOnADeadNodeUnlessItHasAVolume) {
   EXPECT_EQ(world_.client.calls("delete")[0].name, "storage-0");
   ReconcileOk("kept");
   EXPECT_EQ(world_.client.count("delete"), 1u);
+}
+
+// promise: O-22
+TEST_F(DeviceClusterReconcilerTest, LetsGoOfAPodOnADeadNodeThoughNothingCanBeApplied) {
+  PutCluster("storage", 1);
+  ReconcileOk();
+  LosePod("storage");
+  PutCluster("storage", 2);
+  world_.client.Inject(
+      Failing("apply", "statefulsets", kube::InternalError("failed calling webhook"), -1));
+  EXPECT_FALSE(Reconcile().ok());
+  EXPECT_EQ(world_.client.count("delete"), 0u);
+  while (queue_.Len() > 0) queue_.Done(*queue_.Get());
+  world_.time.Advance(seconds(12));
+  EXPECT_TRUE(IsEnqueued()) << "when its time has come, not when the next try has";
+  EXPECT_FALSE(Reconcile().ok());
+  ASSERT_EQ(world_.client.count("delete"), 1u);
+  EXPECT_EQ(world_.client.calls("delete")[0].name, "storage-0");
+}
+
+// promise: O-27
+TEST_F(DeviceClusterReconcilerTest, WhatStandsIsPublishedThoughNothingCanBeApplied) {
+  PutCluster("storage", 3);
+  ReconcileOk();
+  const kube::Fault refused =
+      Failing("apply", "statefulsets", kube::InternalError("failed calling webhook"), -1);
+  for (const int wanted : {5, 2}) {
+    // The next operator, which knows of nothing that was applied or heard.
+    directory_.Withdraw("ns/storage");
+    PutCluster("storage", wanted);
+    world_.client.Inject(refused);
+    EXPECT_FALSE(Reconcile().ok());
+    EXPECT_THAT(links_.learned["ns/storage"].endpoints, testing::SizeIs(3)) << "those there are";
+  }
+  world_.client.ClearFaults();
+  ReconcileOk();
+  EXPECT_THAT(links_.learned["ns/storage"].endpoints, testing::SizeIs(2));
+}
+
+// promise: O-27
+TEST_F(DeviceClusterReconcilerTest, WhatStandsIsPublishedThoughTheSpecMakesNoSense) {
+  PutCluster("storage", 2);
+  ReconcileOk();
+  directory_.Withdraw("ns/storage");
+  PutCluster("storage", 2, {{"adaptor", {{"command", Json::array()}}}});
+  ReconcileOk();
+  EXPECT_EQ(Condition("Accepted"), "False InvalidSpec");
+  EXPECT_THAT(links_.learned["ns/storage"].endpoints, testing::SizeIs(2));
+}
+
+// promise: O-16
+TEST_F(DeviceClusterReconcilerTest, WhatIsSomebodyElsesIsNotPublished) {
+  PutCluster("storage", 1);
+  ReconcileOk();
+  world_.Remove(kServices, {"ns", "storage"});
+  kube::Object theirs("v1", "Service", "ns", "storage");
+  world_.server.Put({kServices, "ns"}, theirs);
+  for (int i = 0; i < 2; ++i) {
+    directory_.Withdraw("ns/storage");
+    ASSERT_TRUE(reconciler_->Reconcile({{"ns", "storage"}}, {}).ok());
+    EXPECT_EQ(Condition("Accepted"), "False NameTaken");
+    EXPECT_TRUE(links_.learned.empty());
+    world_.CatchUp(kDeviceClusters, {"ns", "storage"});
+  }
+}
+
+// Its pods are another's, and go with it.
+TEST_F(DeviceClusterReconcilerTest, WhatAnEarlierClusterLeftIsNotPublished) {
+  PutCluster("storage", 1);
+  ReconcileOk();
+  world_.Remove(kDeviceClusters, {"ns", "storage"});
+  ReconcileOk();
+  PutCluster("storage", 1);
+  EXPECT_TRUE(absl::IsUnavailable(Reconcile().status()));
+  EXPECT_TRUE(links_.learned.empty());
 }
 
 // promise: O-15
