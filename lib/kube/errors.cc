@@ -5,6 +5,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/cord.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
 namespace fractos::kube {
@@ -287,6 +288,11 @@ bool IsUnauthorized(const absl::Status& status) {
 bool IsInvalid(const absl::Status& status) { return HasReasonOrCode(status, kReasonInvalid, 422); }
 bool IsBadRequest(const absl::Status& status) {
   return HasReasonOrCode(status, kReasonBadRequest, 400);
+}
+bool IsRefusedPatch(const absl::Status& status) {
+  const std::optional<ApiStatus> api = GetApiStatus(status);
+  return api.has_value() && api->code == 500 && api->reason.empty() &&
+         absl::StartsWith(api->message, "failed to create typed patch object (");
 }
 bool IsMethodNotAllowed(const absl::Status& status) {
   return HasReasonOrCode(status, kReasonMethodNotAllowed, 405);

@@ -123,7 +123,7 @@ absl::StatusOr<ctrl::Result> DeviceClusterReconciler::Reconcile(const ctrl::Requ
     status = absl::OkStatus();
   } else if (!status.ok()) {
     // Of the parts the API server knows more than the schema of a DeviceCluster can say.
-    if (kube::IsInvalid(status) || kube::IsBadRequest(status)) {
+    if (kube::IsInvalid(status) || kube::IsBadRequest(status) || kube::IsRefusedPatch(status)) {
       subject.refusal = {"InvalidSpec", std::string(status.message())};
     }
     Say(*object, kube::EventType::kWarning, "FailedApply", std::string(status.message()));

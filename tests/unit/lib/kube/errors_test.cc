@@ -113,6 +113,27 @@ TEST(ErrorsTest, ReadsTheObjectOfAnErrorEvent) {
   EXPECT_TRUE(IsInternalError(MakeError(DecodeStatusObject(Json::parse("{}")))));
 }
 
+// promise: K-02
+TEST(ErrorsTest, ARefusedPatchIsKnownByItsText) {
+  const auto answered = [](int code, const char* reason, const char* message) {
+    return WithContext(MakeError({.code = code, .reason = reason, .message = message}),
+                       "applying StatefulSet a");
+  };
+  constexpr char kUnknown[] =
+      "failed to create typed patch object (ns/a; apps/v1, Kind=StatefulSet): "
+      ".spec.template.spec.affinity.nodeAfinity: field not declared in schema";
+  EXPECT_TRUE(IsRefusedPatch(answered(500, "", kUnknown)));
+  EXPECT_TRUE(IsRefusedPatch(
+      answered(500, "",
+               "failed to create typed patch object (ns/a; apps/v1, Kind=StatefulSet): errors:\n"
+               "  .spec.template.spec.containers[name=\"adaptor\"].env: duplicate entries for key "
+               "[name=\"FRACTOS_ADAPTOR_SOCKET\"]")));
+  EXPECT_FALSE(IsRefusedPatch(answered(503, "", kUnknown)));
+  EXPECT_FALSE(IsRefusedPatch(answered(500, kReasonInternalError, kUnknown)));
+  EXPECT_FALSE(IsRefusedPatch(answered(500, "", "failed calling webhook")));
+  EXPECT_FALSE(IsRefusedPatch(absl::InternalError(kUnknown)));
+}
+
 TEST(ErrorsTest, TooLargeResourceVersionIsATimeoutWithACause) {
   const absl::Status error = MakeError(DecodeStatus(504, "GET", R"({"kind": "Status",
     "status": "Failure", "reason": "Timeout", "code": 504,

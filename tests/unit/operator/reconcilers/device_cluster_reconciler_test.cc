@@ -216,8 +216,11 @@ TEST_F(DeviceClusterReconcilerTest, WhatTheApiServerRefusesIsNotAccepted) {
   for (const absl::Status& refused :
        {kube::InvalidError("spec.template.spec.containers[1].volumeMounts[2].mountPath: must be "
                            "unique"),
-        kube::MakeError(
-            {.code = 400, .reason = kube::kReasonBadRequest, .message = "mountPath"})}) {
+        kube::MakeError({.code = 400, .reason = kube::kReasonBadRequest, .message = "mountPath"}),
+        kube::MakeError({.code = 500,
+        .message = "failed to create typed patch object (ns/storage; apps/v1, Kind=StatefulSet): "
+                   ".spec.template.spec.containers[name=\"adaptor\"].volumeMounts: duplicate "
+                   "entries for key [mountPath=\"/tmp\"]"})}) {
     PutCluster("storage", ++replicas);
     world_.client.Inject(Failing("apply", "statefulsets", refused, -1));
     const absl::StatusOr<ctrl::Result> result = Reconcile();
