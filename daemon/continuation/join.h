@@ -10,10 +10,10 @@
 
 namespace fractos {
 
-// What a step may have at one daemon. Each edge brings as many results as its predecessor gave that
-// differ, which is one, and a few when daemons died; the combinations of what does not disagree are
-// exponentially many. What is beyond has to wait until the driver has said which results stand, and
-// the others are dropped.
+// Bounds on one step at one daemon. An edge normally brings one result, and a few that differ after
+// daemons died; combinations grow exponentially. What exceeds the bounds waits until
+// the driver has said which results stand and the rest is dropped: a candidate is not accepted, so
+// it is sent again, and a combination is not executed.
 inline constexpr size_t kMaxCandidates = 32;  // along one edge
 inline constexpr size_t kMaxCombinations = 64;
 

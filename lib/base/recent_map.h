@@ -1,4 +1,4 @@
-// A bounded map for what may never be taken back out of it.
+// A bounded map for entries that nobody may ever remove: the oldest make room.
 #ifndef FRACTOS_LIB_BASE_RECENT_MAP_H_
 #define FRACTOS_LIB_BASE_RECENT_MAP_H_
 
@@ -10,7 +10,8 @@
 
 namespace fractos {
 
-// A map that forgets what was put in first when it holds more than it may. Not thread-safe.
+// Forgets what was put in first when it holds more than it may. The pointers that it gives live
+// until the next TryEmplace. Not thread-safe.
 template <typename Key, typename Value>
 class RecentMap {
  public:

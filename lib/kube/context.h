@@ -8,8 +8,8 @@
 
 namespace fractos::kube {
 
-// A call ends soon after `stop` is requested, with Cancelled, and at `deadline`, by the clock of
-// whom is called, with DeadlineExceeded (without an ApiStatus: what the server calls a timeout is
+// A call ends soon after `stop` is requested, with Cancelled, and at `deadline`, by the callee's
+// clock, with DeadlineExceeded (without an ApiStatus: what the server calls a timeout is
 // kube::IsTimeout). A write that ends so may have happened.
 struct Context {
   std::stop_token stop = {};

@@ -136,7 +136,7 @@ struct StaleEpoch {
   uint64_t seen = 0;
 };
 
-// Which attempt, hold or candidate a daemon has of a run, for Holding.
+// One attempt that a daemon has, for Holding.
 struct HeldAttempt {
   StepPath step;
   Lineage lineage;

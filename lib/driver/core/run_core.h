@@ -37,14 +37,18 @@ struct Finished {};
 using DriverAction = std::variant<Send, WriteRecord, PullValue, Finished>;
 using DriverActions = std::vector<DriverAction>;
 
+// Not thread-safe: the caller serializes, and carries actions out in the order given. Every method
+// appends what is to be done to `actions` and never blocks; `now` never goes back. After Finished,
+// or after a Written that failed, it does nothing more.
 class RunCore {
  public:
   struct Options {
-    Incarnation self;  // Address::Driver(...)
-    Duration hold_window = kHoldWindow;
+    Incarnation self;                    // Address::Driver(...)
+    Duration hold_window = kHoldWindow;  // for holders to send again, before they are asked
+    // Adds to a Time to make the wall-clock microseconds of the record.
     int64_t wall_offset_us = 0;
-    std::string traceparent;
-    uint64_t seed = 1;
+    std::string traceparent;  // handed on with the run; empty: nobody traces it
+    uint64_t seed = 1;        // for the jitter of what is sent again
   };
 
   // `record` is new (kPending), or what a driver before this one left: then the run is resumed.
