@@ -247,11 +247,6 @@ void Core::Impl::Forget(Event& event, std::map<RunId, Run>::iterator entry) {
   StartNext(event);
 }
 
-int64_t Core::Impl::Micros(Time time) const {
-  return std::chrono::duration_cast<std::chrono::microseconds>(time.time_since_epoch()).count() +
-         options_.wall_offset_us;
-}
-
 void Core::Impl::Reach(Event& event, const Run& run, const StepPath& step, StepState state) {
   event.Emit(Reached{run.id, step, state});
 }

@@ -64,7 +64,7 @@ class Core::Impl {
   void Expire(Event& event, Run& run);
   void Forget(Event& event, std::map<RunId, Run>::iterator entry);
   bool IsSelf(const Address& address) const { return address == options_.self.address; }
-  int64_t Micros(Time time) const;
+  int64_t Micros(Time time) const { return WallMicros(time, options_.wall_offset_us); }
   void Reach(Event& event, const Run& run, const StepPath& step, StepState state);
 
   // receive.cc

@@ -65,6 +65,11 @@ struct Describe {
 
 }  // namespace
 
+int64_t WallMicros(Time time, int64_t wall_offset_us) {
+  return std::chrono::duration_cast<std::chrono::microseconds>(time.time_since_epoch()).count() +
+         wall_offset_us;
+}
+
 std::string DebugString(const Message& message) { return std::visit(Describe{}, message); }
 
 absl::string_view ResultStateName(ResultState state) {

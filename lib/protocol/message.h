@@ -42,6 +42,9 @@ struct Timing {
   friend bool operator==(const Timing&, const Timing&) = default;
 };
 
+// `time` in these microseconds, which are `wall_offset_us` ahead of it.
+int64_t WallMicros(Time time, int64_t wall_offset_us);
+
 // What a step cost between processes.
 struct Transfer {
   uint64_t hops = 0;      // hand-overs that reached it from another process

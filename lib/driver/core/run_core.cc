@@ -258,11 +258,6 @@ Failure RunCore::Impl::DeadlineFailure() const {
   return {reason::kDeadlineExceeded, "the run did not end before its deadline"};
 }
 
-int64_t RunCore::Impl::Micros(Time time) const {
-  return std::chrono::duration_cast<std::chrono::microseconds>(time.time_since_epoch()).count() +
-         options_.wall_offset_us;
-}
-
 RunCore::RunCore(Options options, Plan plan, RunRecord record, std::vector<ClusterView> clusters)
     : impl_(std::make_unique<Impl>(std::move(options), std::move(plan), std::move(record),
                                    std::move(clusters))) {}
