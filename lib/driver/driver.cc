@@ -244,8 +244,6 @@ class Driver::Impl final : public LinkObserver {
     return links_.SilentFor(replica);
   }
 
-  LinkTable::Stats link_stats() const { return links_.stats(); }
-
   void Shutdown(Duration grace) {
     writer_.Stop();
     {
@@ -370,21 +368,27 @@ class Driver::Impl final : public LinkObserver {
 
   void CarryOut(const RunId& id, Run& run, DriverActions actions)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    struct Visitor {
+      Impl* self;
+      const RunId& id;
+      Run& run;
+      DriverActions* next;
+      void operator()(const Send& send) {
+        if (self->hops_ != nullptr) self->hops_->Sent(send.message);
+        self->links_.Send(send.to, send.message);
+      }
+      void operator()(WriteRecord& write) { self->writer_.Add(id, std::move(write.record)); }
+      void operator()(const PullValue& pull) ABSL_EXCLUSIVE_LOCKS_REQUIRED(self->mutex_) {
+        self->Pull(id, run, pull, next);
+      }
+      void operator()(const Finished&) {
+        run.finished = true;
+        self->Trace(run);
+      }
+    };
     while (!actions.empty()) {
       DriverActions next;
-      for (DriverAction& action : actions) {
-        if (auto* const send = std::get_if<Send>(&action)) {
-          if (hops_ != nullptr) hops_->Sent(send->message);
-          links_.Send(send->to, send->message);
-        } else if (auto* const write = std::get_if<WriteRecord>(&action)) {
-          writer_.Add(id, std::move(write->record));
-        } else if (const auto* const pull = std::get_if<PullValue>(&action)) {
-          Pull(id, run, *pull, &next);
-        } else {
-          run.finished = true;
-          Trace(run);
-        }
-      }
+      for (DriverAction& action : actions) std::visit(Visitor{this, id, run, &next}, action);
       actions = std::move(next);
     }
   }
@@ -575,7 +579,6 @@ void Driver::Abandon(const RunId& run) { impl_->Abandon(run); }
 std::optional<Duration> Driver::SilentFor(const Address& replica) const {
   return impl_->SilentFor(replica);
 }
-LinkTable::Stats Driver::link_stats() const { return impl_->link_stats(); }
 void Driver::Shutdown(Duration grace) { impl_->Shutdown(grace); }
 
 }  // namespace fractos

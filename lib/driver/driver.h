@@ -116,8 +116,6 @@ class Driver {
   // it for one.
   std::optional<Duration> SilentFor(const Address& replica) const;
 
-  LinkTable::Stats link_stats() const;
-
   // Stops driving, and waits until what is queued has been sent, for at most `grace`. Call while
   // the loop runs, from another thread.
   void Shutdown(Duration grace);
