@@ -77,6 +77,8 @@ class Core::Impl {
   void Keep(Event& event, Run& run, const Incarnation& from, HandOver message);
   void Renew(Event& event, Run& run, Candidate& candidate, const HandOver& message);
   void PassOn(Event& event, Run& run, Attempt& attempt, const ResultPtr& old);
+  void TellDeposed(Event& event, const Incarnation& from, uint64_t epoch);
+  void LearnViews(Event& event, const std::vector<ClusterView>& views);
   void Fire(Event& event, Run& run, const Candidate& candidate);
   void RaiseRedrive(Event& event, Run& run, uint64_t redrive);
 

@@ -75,15 +75,7 @@ std::vector<ResultPtr> MovedTo(const std::vector<ResultPtr>& known,
 void Core::Impl::On(Event& event, const Incarnation& from, HandOver message) {
   if (message.continuation == nullptr || message.continuation->steps.empty()) return;
   const bool remote = !IsSelf(from.address);
-  if (remote) {
-    // A deposed leader may hand on what it accepted in its time; it is only told to step down.
-    if (message.sender_epoch != 0 && message.sender_epoch < book_.EpochOf(from.address.cluster)) {
-      event.Emit(Send{from.address,
-                      StaleEpoch{from.address.cluster, book_.EpochOf(from.address.cluster)}});
-      ++stats_.stale_epochs;
-    }
-    book_.SawEpoch(from.address.cluster, message.sender_epoch);
-  }
+  if (remote) TellDeposed(event, from, message.sender_epoch);
   if (std::optional<Nack> nack = Refuse(from, message)) {
     if (remote) {
       event.Emit(Send{from.address, *std::move(nack)});
@@ -94,13 +86,7 @@ void Core::Impl::On(Event& event, const Incarnation& from, HandOver message) {
   }
   Run& run = RunOf(event, message);
   if (message.redrive > run.redrive) RaiseRedrive(event, run, message.redrive);
-
-  std::vector<ClusterView> news;
-  for (const ClusterView& view : message.continuation->clusters) {
-    if (book_.Learn(view)) news.push_back(view);
-  }
-  if (!news.empty()) event.Emit(LearnClusters{std::move(news)});
-  if (leads_) book_.SawLeader(options_.self.address, epoch_);
+  LearnViews(event, message.continuation->clusters);
 
   const EdgeKey key = message.key();
   const uint64_t redrive = message.redrive;
@@ -139,6 +125,26 @@ void Core::Impl::On(Event& event, const Incarnation& from, HandOver message) {
       break;
     }
   }
+}
+
+// A deposed leader may hand on what it accepted in its time; it is only told to step down.
+void Core::Impl::TellDeposed(Event& event, const Incarnation& from, uint64_t epoch) {
+  const uint64_t known = book_.EpochOf(from.address.cluster);
+  if (epoch != 0 && epoch < known) {
+    event.Emit(Send{from.address, StaleEpoch{from.address.cluster, known}});
+    ++stats_.stale_epochs;
+  }
+  book_.SawEpoch(from.address.cluster, epoch);
+}
+
+void Core::Impl::LearnViews(Event& event, const std::vector<ClusterView>& views) {
+  std::vector<ClusterView> news;
+  for (const ClusterView& view : views) {
+    if (book_.Learn(view)) news.push_back(view);
+  }
+  if (!news.empty()) event.Emit(LearnClusters{std::move(news)});
+  // Whatever they say of its own cluster, a leader knows better.
+  if (leads_) book_.SawLeader(options_.self.address, epoch_);
 }
 
 std::optional<Nack> Core::Impl::Refuse(const Incarnation& from, const HandOver& message) {
