@@ -160,7 +160,7 @@ void Core::Impl::TickRun(Event& event, Run& run) {
   for (auto& [id, attempt] : run.attempts) {
     const bool waits =
         attempt->state == Attempt::State::kBackoff || attempt->state == Attempt::State::kStarved;
-    if (waits && now >= attempt->due) Queue(event, *attempt);
+    if (waits && now >= attempt->due) Queue(*attempt);
   }
   // Whatever was not due yet has to be looked at again.
   Arm(run, std::min({run.expired ? run.deadline + kValueGrace : run.deadline, run.report_due,
@@ -204,19 +204,23 @@ Run& Core::Impl::RunOf(Event& event, const HandOver& message) {
 // steps on one device would otherwise nest as deep.
 void Core::Impl::Flush(Event& event) {
   while (!local_.empty() || !sends_.empty()) {
-    for (Send& send : std::exchange(sends_, {})) {
-      if (IsSelf(send.to)) {
-        local_.push_back(std::get<HandOver>(std::move(send.message)));
-      } else {
-        event.Emit(std::move(send));
-      }
-    }
+    SendOut(event);
     if (local_.empty()) continue;
     HandOver message = std::move(local_.front());
     local_.pop_front();
     On(event, options_.self, std::move(message));
   }
   ReleaseRead(event);
+}
+
+void Core::Impl::SendOut(Event& event) {
+  for (Send& send : std::exchange(sends_, {})) {
+    if (IsSelf(send.to)) {
+      local_.push_back(std::get<HandOver>(std::move(send.message)));
+    } else {
+      event.Emit(std::move(send));
+    }
+  }
 }
 
 // Past the deadline nothing is executed or handed on any more; values stay for a grace.

@@ -26,6 +26,9 @@
 
 namespace fractos {
 
+// How often the driver is told that something is still executing.
+inline constexpr Duration kKeepalive = std::chrono::seconds(1);
+
 class Core::Impl {
  public:
   explicit Impl(Options options);
@@ -57,7 +60,8 @@ class Core::Impl {
   // core.cc
   Run* FindRun(const RunId& id);
   Run& RunOf(Event& event, const HandOver& message);
-  void Flush(Event& event);  // what the handling of an event left to do: local hand-overs, sends
+  void Flush(Event& event);    // what the handling of an event left to do: local hand-overs, sends
+  void SendOut(Event& event);  // what is in `sends_`; to `local_` what is for this daemon
   void StepDownBelow(Event& event, uint64_t seen);
   void Arm(const Run& run, Time due) { timers_.push({due, run.id}); }
   void TickRun(Event& event, Run& run);
@@ -73,12 +77,12 @@ class Core::Impl {
   void On(Event& event, const Incarnation& from, const Passed& message);
   void On(Event& event, const Incarnation& from, const Nack& message);
   void On(Event& event, const Incarnation& from, const StaleEpoch& message);
+  void TellDeposed(Event& event, const Incarnation& from, uint64_t epoch);
+  void LearnViews(Event& event, const std::vector<ClusterView>& views);
   std::optional<Nack> Refuse(const Incarnation& from, const HandOver& message);
   void Keep(Event& event, Run& run, const Incarnation& from, HandOver message);
   void Renew(Event& event, Run& run, Candidate& candidate, const HandOver& message);
   void PassOn(Event& event, Run& run, Attempt& attempt, const ResultPtr& old);
-  void TellDeposed(Event& event, const Incarnation& from, uint64_t epoch);
-  void LearnViews(Event& event, const std::vector<ClusterView>& views);
   void Fire(Event& event, Run& run, const Candidate& candidate);
   void RaiseRedrive(Event& event, Run& run, uint64_t redrive);
 
@@ -89,7 +93,7 @@ class Core::Impl {
   // same idempotency key.
   bool IsFenced(const Attempt& attempt) const;
   void TakeInputs(const Run& run, Attempt& attempt);
-  void Queue(Event& event, Attempt& attempt);
+  void Queue(Attempt& attempt);
   void StartNext(Event& event);
   void FetchInputs(Event& event, Run& run, Attempt& attempt);
   bool IsHere(const Run& run, const Value& value) const;
@@ -101,7 +105,7 @@ class Core::Impl {
   void Settle(Event& event, Run& run, Attempt& attempt);  // a staged outcome, once R is settled
   void CommitResult(Event& event, Run& run, Attempt& attempt, ResultState state, Value value,
                     Failure failure);
-  void Leave(Event& event, Attempt& attempt);           // its execution slot
+  void FreeSlot(const Attempt& attempt);                // if it has one
   void Drop(Event& event, Run& run, Attempt& attempt);  // all but the entry itself
   void ReleaseObject(Event& event, Run& run, const ObjectId& object);
 

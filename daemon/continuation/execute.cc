@@ -14,7 +14,6 @@ namespace fractos {
 namespace {
 
 constexpr Duration kStarvedRetry = std::chrono::milliseconds(500);
-constexpr Duration kKeepalive = std::chrono::seconds(1);
 constexpr int kMaxBackoffDoublings = 10;
 
 // A passed input is not fetched, unless `when` has to look at it.
@@ -102,7 +101,7 @@ void Core::Impl::Accept(Event& event, Run& run, const std::vector<const Candidat
          absl::StrCat("step ", input->path, ": ", input->failure.message)});
     return;
   }
-  Queue(event, attempt);
+  Queue(attempt);
   StartNext(event);
 }
 
@@ -111,9 +110,9 @@ void Core::Impl::Adopt(Event& event, Run& run, Attempt& attempt) {
   attempt.redrive = run.redrive;
   if (attempt.state == Attempt::State::kFenced && leads_) {
     attempt.epoch = epoch_;
-    Queue(event, attempt);
+    Queue(attempt);
   } else if (slept && attempt.state == Attempt::State::kQueued) {
-    Queue(event, attempt);
+    Queue(attempt);
   } else if (slept && attempt.state == Attempt::State::kStaged) {
     Settle(event, run, attempt);
   } else if (slept && attempt.state == Attempt::State::kCommitted) {
@@ -142,7 +141,7 @@ void Core::Impl::TakeInputs(const Run& run, Attempt& attempt) {
   attempt.ancestors = MergedAncestors(chosen);
 }
 
-void Core::Impl::Queue(Event&, Attempt& attempt) {
+void Core::Impl::Queue(Attempt& attempt) {
   attempt.state = Attempt::State::kQueued;
   queue_.push_back(attempt.key);
 }
@@ -265,7 +264,7 @@ void Core::Impl::Fetched(Time now, const RunId& id, const Value& value, const ab
       FetchInputs(event, *run, *attempt);
     } else if (gone || full) {
       // Its turn goes to others: one of them may be what makes these bytes again, or room for them.
-      Leave(event, *attempt);
+      FreeSlot(*attempt);
       attempt->state = Attempt::State::kStarved;
       attempt->due = now + kStarvedRetry;
       Arm(*run, attempt->due);
@@ -278,7 +277,7 @@ void Core::Impl::Fetched(Time now, const RunId& id, const Value& value, const ab
                            absl::StrCat("reading an input of ", value.size, " bytes from ",
                                         value.owner.address.ToString(), ": ", status.message())},
                           false}};
-      Leave(event, *attempt);
+      FreeSlot(*attempt);
       Settle(event, *run, *attempt);
     }
   }
@@ -317,7 +316,7 @@ void Core::Impl::Executed(Time now, const AttemptKey& key, Outcome outcome, Acti
     return;
   }
   if (made != nullptr) run->objects.insert(made->object);
-  Leave(event, *attempt);
+  FreeSlot(*attempt);
   attempt->timing.staged = Micros(now);
   attempt->staged = std::move(outcome);
   Reach(event, *run, key.step, StepState::kStaged);
@@ -423,12 +422,12 @@ void Core::Impl::CommitResult(Event& event, Run& run, Attempt& attempt, ResultSt
   Forward(event, run, attempt);
 }
 
-void Core::Impl::Leave(Event&, Attempt& attempt) {
+void Core::Impl::FreeSlot(const Attempt& attempt) {
   if (attempt.Occupies()) --occupied_;
 }
 
 void Core::Impl::Drop(Event& event, Run& run, Attempt& attempt) {
-  Leave(event, attempt);
+  FreeSlot(attempt);
   if (attempt.state == Attempt::State::kExecuting) event.Emit(Cancel{attempt.key});
   if (attempt.staged.has_value()) {
     if (const auto* produced = std::get_if<Outcome::Produced>(&attempt.staged->what)) {

@@ -45,13 +45,7 @@ void Core::Impl::Forward(Event& event, Run& run, Attempt& attempt) {
     holds_.Add(event.now, std::move(message), run.deadline, &sends_);
   }
   // The sends are to be on their way before anybody learns that they are.
-  for (Send& send : std::exchange(sends_, {})) {
-    if (IsSelf(send.to)) {
-      local_.push_back(std::get<HandOver>(std::move(send.message)));
-    } else {
-      event.Emit(std::move(send));
-    }
-  }
+  SendOut(event);
   Reach(event, run, step.path, StepState::kForwarded);
   if (attempt.needs_record) {
     attempt.reportable = true;

@@ -239,7 +239,7 @@ void Core::Impl::Renew(Event& event, Run& run, Candidate& candidate, const HandO
     attempt->continuation = candidate.continuation;
     TakeInputs(run, *attempt);
     if (attempt->state == Attempt::State::kFetching) FetchInputs(event, run, *attempt);
-    if (attempt->state == Attempt::State::kStarved) Queue(event, *attempt);
+    if (attempt->state == Attempt::State::kStarved) Queue(*attempt);
     if (attempt->state == Attempt::State::kCommitted) PassOn(event, run, *attempt, old);
   }
 }

@@ -12,7 +12,6 @@
 namespace fractos {
 namespace {
 
-constexpr Duration kKeepalive = std::chrono::seconds(1);
 constexpr uint64_t kMaxReportInlineBytes = 1024 * 1024;
 // Well below what a message may have: the sizes that are added up are estimates.
 constexpr uint64_t kMaxReportBytes = kMaxMessageBytes / 2;
