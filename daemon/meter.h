@@ -22,7 +22,6 @@ namespace fractos {
 // and steps, so on a daemon with more of them under way some go unmeasured. Thread-safe.
 class Meter {
  public:
-  static constexpr size_t kRefusals = 5;
   struct Counts {
     uint64_t handovers_sent = 0;                // each once, however often it is sent
     uint64_t handovers_received = 0;            // repeated ones included

@@ -178,7 +178,7 @@ class Metrics::Impl {
     family.name = "fractos_refusals_total";
     family.help = "Hand-overs refused.";
     family.type = MetricType::Counter;
-    for (size_t i = 0; i < Meter::kRefusals; ++i) {
+    for (size_t i = 0; i < kRefusals; ++i) {
       prometheus::ClientMetric metric;
       for (const auto& [key, text] : labels_) metric.label.push_back({key, text});
       metric.label.push_back({"reason", std::string(RefusalName(static_cast<Refusal>(i)))});

@@ -156,7 +156,7 @@ class Reader {
   void Read(const pb::Nack& in, Nack* out) {
     ReadEdge(in.edge(), "nack.edge", &out->edge);
     out->redrive = in.redrive();
-    ReadEnum(in.reason(), Refusal::kEnded, "nack.reason", &out->reason);
+    ReadEnum(in.reason(), kLastRefusal, "nack.reason", &out->reason);
     out->seen = in.seen();
     if (in.has_leader()) ReadAddress(in.leader(), "nack.leader", &out->leader);
     ReadDuration(in.retry_after(), kMaxDeadline, "nack.retry_after", &out->retry_after);

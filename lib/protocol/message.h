@@ -120,6 +120,8 @@ enum class Refusal {
   kOverloaded,  // again after `retry_after`
   kEnded,       // the run is over here: forget it
 };
+inline constexpr Refusal kLastRefusal = Refusal::kEnded;
+inline constexpr size_t kRefusals = static_cast<size_t>(kLastRefusal) + 1;
 
 // A hand-over was not accepted.
 struct Nack {
