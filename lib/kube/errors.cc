@@ -294,15 +294,11 @@ bool IsRefusedPatch(const absl::Status& status) {
   return api.has_value() && api->code == 500 && api->reason.empty() &&
          absl::StartsWith(api->message, "failed to create typed patch object (");
 }
-bool IsMethodNotAllowed(const absl::Status& status) {
-  return HasReasonOrCode(status, kReasonMethodNotAllowed, 405);
-}
 bool IsTooManyRequests(const absl::Status& status) {
   const std::optional<ApiStatus> api = GetApiStatus(status);
   return api.has_value() && (api->reason == kReasonTooManyRequests || api->code == 429);
 }
 bool IsTimeout(const absl::Status& status) { return HasReasonOrCode(status, kReasonTimeout, 504); }
-bool IsServerTimeout(const absl::Status& status) { return HasReason(status, kReasonServerTimeout); }
 bool IsInternalError(const absl::Status& status) {
   return HasReasonOrCode(status, kReasonInternalError, 500);
 }

@@ -112,10 +112,8 @@ bool IsBadRequest(const absl::Status& status);
 // What was applied has a field that the schema lacks, or a key of a list twice: servers answer that
 // with 500 and no reason, so the text alone tells.
 bool IsRefusedPatch(const absl::Status& status);
-bool IsMethodNotAllowed(const absl::Status& status);
 bool IsTooManyRequests(const absl::Status& status);
-bool IsTimeout(const absl::Status& status);        // the server's, not ours
-bool IsServerTimeout(const absl::Status& status);  // asks to try again
+bool IsTimeout(const absl::Status& status);  // the server's, not ours
 bool IsInternalError(const absl::Status& status);
 bool IsServiceUnavailable(const absl::Status& status);
 bool IsTooLargeResourceVersion(const absl::Status& status);

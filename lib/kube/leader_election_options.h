@@ -18,10 +18,8 @@ namespace fractos::kube {
 
 class EventRecorder;
 
-// What was won: no two turns of leadership have the same, and of one Lease object the later one has
-// the higher number.
+// What was won: of one Lease object, each turn of leadership has a higher number than those before.
 struct Leadership {
-  std::string lease_uid;
   int64_t lease_transitions = 0;
 };
 

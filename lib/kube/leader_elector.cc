@@ -56,10 +56,9 @@ absl::Status LeaderElector::Run(const std::stop_token& stop) {
   if (options_.metrics != nullptr) options_.metrics->OnLeading(true);
   RecordEvent("became leader");
   std::stop_source ended;
-  std::thread leader(
-      [this, &ended, leadership = Leadership{won.uid, won.record.lease_transitions}] {
-        options_.callbacks.on_started_leading(ended.get_token(), leadership);
-      });
+  std::thread leader([this, &ended, leadership = Leadership{won.record.lease_transitions}] {
+    options_.callbacks.on_started_leading(ended.get_token(), leadership);
+  });
   const absl::Status lost = Renew(stop);
   StopLeading();
   ended.request_stop();
