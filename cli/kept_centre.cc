@@ -13,12 +13,12 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "absl/strings/strip.h"
 #include "cli/complain.h"
 #include "cli/paths.h"
 #include "cli/session.h"
 #include "cli/source_json.h"
+#include "cli/table.h"
 #include "lib/driver/memory_record_store.h"
 #include "lib/runtime/atomic_file.h"
 #include "nlohmann/json.hpp"
@@ -187,13 +187,13 @@ void PrintDevices(const Json& devices) {
   const auto shorten = [](const Json& text) {
     return std::string(absl::StripPrefix(text.get_ref<const std::string&>(), "default/"));
   };
-  std::cout << absl::StrFormat("%-24s %-7s %-26s %s\n", "DEVICE", "READY", "LEADER", "EPOCH");
+  std::vector<std::vector<std::string>> rows = {{"DEVICE", "READY", "LEADER", "EPOCH"}};
   for (const Json& device : devices) {
-    std::cout << absl::StrFormat(
-        "%-24s %-7s %-26s %d\n", shorten(device["name"]),
-        absl::StrCat(device["ready"].get<int>(), "/", device["replicas"].get<int>()),
-        shorten(device["leader"]), device["epoch"].get<uint64_t>());
+    rows.push_back({shorten(device["name"]),
+                    absl::StrCat(device["ready"].get<int>(), "/", device["replicas"].get<int>()),
+                    shorten(device["leader"]), absl::StrCat(device["epoch"].get<uint64_t>())});
   }
+  std::cout << FormatTable(rows);
 }
 
 }  // namespace
