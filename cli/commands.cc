@@ -24,6 +24,7 @@
 #include "cli/kept_centre.h"
 #include "cli/paths.h"
 #include "cli/run.h"
+#include "cli/run_list.h"
 #include "lib/base/limits.h"
 #include "lib/plan/duration.h"
 #include "lib/plan/names.h"

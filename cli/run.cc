@@ -5,21 +5,18 @@
 #include <algorithm>
 #include <iostream>
 #include <memory>
-#include <set>
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "absl/time/time.h"
 #include "cli/complain.h"
 #include "cli/display.h"
 #include "cli/inputs.h"
-#include "cli/kept_centre.h"
-#include "cli/known_devices.h"
 #include "cli/our_trace.h"
 #include "cli/paths.h"
+#include "cli/prepare.h"
 #include "cli/progress_view.h"
 #include "cli/run_folder.h"
 #include "cli/session.h"
@@ -28,70 +25,9 @@
 #include "lib/driver/file_record_store.h"
 #include "lib/plan/names.h"
 #include "lib/plan/reasons.h"
-#include "nlohmann/json.hpp"
 
 namespace fractos {
 namespace {
-
-// A run that is ready to be started: what `run` made of the files, or `resume` of the folder.
-struct Prepared {
-  RunInputs inputs;
-  TaskGraph graph;
-  std::vector<PlacedCluster> needed;
-  std::optional<KeptCentre> kept;  // the data centre that is up, if the run may use it
-};
-
-// Every cluster that the graph may reach. With a device that nobody knows before it runs, that is
-// all of the user's: it may refine to any of them.
-std::vector<PlacedCluster> Needed(const TaskGraph& graph, const Inputs& inputs,
-                                  const ParameterValues& parameters) {
-  const KnownDescriptions known = DescribeWithoutStarting(inputs.DeviceClusters());
-  std::set<std::string> names;
-  for (const auto* steps : {&graph.steps, &graph.on_failure}) {
-    for (const TaskGraphStep& step : *steps) names.insert(ClusterOf(graph, step));
-  }
-  const bool all_known =
-      std::none_of(known.undescribed.begin(), known.undescribed.end(),
-                   [&names](const std::string& cluster) { return names.contains(cluster); });
-  const absl::StatusOr<Plan> plan =
-      all_known ? Compile(graph, known.descriptions, parameters)
-                : absl::StatusOr<Plan>(absl::UnavailableError("not all devices are known"));
-  if (plan.ok()) names = {plan->clusters.begin(), plan->clusters.end()};
-  std::vector<PlacedCluster> needed;
-  for (const PlacedCluster& placed : inputs.clusters) {
-    const bool named = names.contains(placed.cluster.FullName());
-    if (named || (!plan.ok() && !inputs.default_clusters)) needed.push_back(placed);
-  }
-  return needed;
-}
-
-// Reads, checks and chooses. Prints what is wrong; nothing has been started or written then.
-absl::StatusOr<Prepared> Prepare(RunInputs run, ExitCode* code) {
-  *code = kExitBadInput;
-  Inputs inputs = ParseInputs(run.sources, HomeFolder());
-  if (!inputs.diagnostics.empty()) {
-    return absl::InvalidArgumentError(FormatDiagnostics(CheckInputs(inputs, run.parameters)));
-  }
-  absl::StatusOr<TaskGraph> graph = OnlyGraph(inputs);
-  if (!graph.ok()) return absl::InvalidArgumentError(absl::StrCat(graph.status().message(), "\n"));
-
-  absl::StatusOr<std::optional<KeptCentre>> kept = UseWhatIsUp(&inputs);
-  if (!kept.ok()) {
-    *code = kExitFailed;
-    return absl::InternalError(absl::StrCat(kept.status().message(), "\n"));
-  }
-  if (const std::vector<Diagnostic> wrong = CheckGraph(*graph, inputs, run.parameters);
-      !wrong.empty()) {
-    return absl::InvalidArgumentError(FormatDiagnostics(wrong));
-  }
-  Prepared prepared;
-  prepared.needed = Needed(*graph, inputs, run.parameters);
-  if (kept->has_value() && Offers(**kept, prepared.needed)) prepared.kept = *std::move(kept);
-  prepared.graph = *std::move(graph);
-  prepared.inputs = std::move(run);
-  *code = kExitSucceeded;
-  return prepared;
-}
 
 int64_t NowMicroseconds(const Clock& clock) {
   return std::chrono::duration_cast<std::chrono::microseconds>(clock.WallNow().time_since_epoch())
@@ -123,7 +59,7 @@ absl::StatusOr<RunSnapshot> Watch(Session* session, const RunId& run, const Plan
   }
 }
 
-absl::Status OpenCentre(Session* session, const Prepared& prepared, const ShowOptions& show) {
+absl::Status OpenCentre(Session* session, const PreparedRun& prepared, const ShowOptions& show) {
   if (prepared.kept.has_value()) {
     return session->UseCentre(prepared.needed, prepared.kept->folder, prepared.kept->clusters);
   }
@@ -167,7 +103,7 @@ ExitCode PrintEnd(const Plan& plan, const RunSnapshot& end, const ShowOptions& o
 }
 
 // What the report of a run that never began says of its steps.
-Plan UncompiledPlan(const Prepared& prepared) {
+Plan UncompiledPlan(const PreparedRun& prepared) {
   Plan plan;
   plan.name = prepared.inputs.name;
   plan.mode = prepared.inputs.mode;
@@ -186,7 +122,7 @@ Plan UncompiledPlan(const Prepared& prepared) {
 
 // The end of a run whose graph says that it is cancelled. The operator does the same with an object
 // that is made so: it is recorded, and nothing is started.
-absl::StatusOr<RunSnapshot> RecordCancelled(const Prepared& prepared, FileRecordStore* store,
+absl::StatusOr<RunSnapshot> RecordCancelled(const PreparedRun& prepared, FileRecordStore* store,
                                             RecordStore::Versioned stored) {
   RunSnapshot end;
   end.finished = true;
@@ -200,11 +136,39 @@ absl::StatusOr<RunSnapshot> RecordCancelled(const Prepared& prepared, FileRecord
   return end;
 }
 
+// Has the devices there, and compiles by what they say of themselves. Complains of what goes wrong.
+ExitCode PlanOnDevices(Session* session, const PreparedRun& prepared, const ShowOptions& options,
+                       const Wakeup& wakeup, Plan* plan) {
+  if (absl::Status status = OpenCentre(session, prepared, options); !status.ok()) {
+    return Complain(status);
+  }
+  std::vector<std::string> names;
+  for (const PlacedCluster& placed : prepared.needed) names.push_back(placed.cluster.FullName());
+  const absl::StatusOr<Descriptions> descriptions =
+      AwaitDevices(session, names, prepared.inputs.deadline, options.quiet, wakeup);
+  if (wakeup.interrupted()) return kExitInterrupted;
+  if (!descriptions.ok()) return Complain(descriptions.status());
+
+  const ParameterValues& parameters = prepared.inputs.parameters;
+  if (const std::vector<Diagnostic> wrong = Validate(prepared.graph, *descriptions, parameters);
+      !wrong.empty()) {
+    return Refuse(wrong);
+  }
+  absl::StatusOr<Plan> compiled = Compile(prepared.graph, *descriptions, parameters);
+  if (!compiled.ok()) return Complain(compiled.status(), kExitBadInput);
+  *plan = *std::move(compiled);
+  plan->name = prepared.inputs.name;
+  plan->mode = prepared.inputs.mode;
+  plan->deadline = prepared.inputs.deadline;
+  plan->traceparent = prepared.inputs.traceparent;
+  return kExitSucceeded;
+}
+
 // Runs what is prepared, from its record on. `fresh` says that what goes wrong before the driver
 // has it, bad input found only when the devices have described themselves included, leaves nothing
 // behind: there is no record yet, so there would be nothing to list or to resume.
-ExitCode Drive(Prepared prepared, FileRecordStore* store, RecordStore::Versioned stored, bool fresh,
-               const ShowOptions& options) {
+ExitCode Drive(PreparedRun prepared, FileRecordStore* store, RecordStore::Versioned stored,
+               bool fresh, const ShowOptions& options) {
   const RunId run = stored.record.run;
   absl::Cleanup forget = [fresh, folder = store->FolderOf(run)] {
     if (fresh) RemoveFolder(folder);
@@ -233,37 +197,21 @@ ExitCode Drive(Prepared prepared, FileRecordStore* store, RecordStore::Versioned
   if (absl::Status status = WriteRunInputs(store->FolderOf(run), prepared.inputs); !status.ok()) {
     return Complain(status);
   }
-  if (absl::Status status = OpenCentre(session->get(), prepared, options); !status.ok()) {
-    return Complain(status);
+  Plan plan;
+  if (const ExitCode code = PlanOnDevices(session->get(), prepared, options, wakeup, &plan);
+      code != kExitSucceeded) {
+    return code;
   }
-  std::vector<std::string> names;
-  for (const PlacedCluster& placed : prepared.needed) names.push_back(placed.cluster.FullName());
-  const absl::StatusOr<Descriptions> descriptions =
-      AwaitDevices(session->get(), names, prepared.inputs.deadline, options.quiet, wakeup);
-  if (wakeup.interrupted()) return kExitInterrupted;
-  if (!descriptions.ok()) return Complain(descriptions.status());
-
-  const ParameterValues& parameters = prepared.inputs.parameters;
-  if (const std::vector<Diagnostic> wrong = Validate(prepared.graph, *descriptions, parameters);
-      !wrong.empty()) {
-    return Refuse(wrong);
-  }
-  absl::StatusOr<Plan> plan = Compile(prepared.graph, *descriptions, parameters);
-  if (!plan.ok()) return Complain(plan.status(), kExitBadInput);
-  plan->name = prepared.inputs.name;
-  plan->mode = prepared.inputs.mode;
-  plan->deadline = prepared.inputs.deadline;
-  plan->traceparent = prepared.inputs.traceparent;
 
   // Devices that had to start first cost the run no time.
   if (stored.version == 0) stored.record.start_us = NowMicroseconds((*session)->clock());
   const absl::Status started = (*session)->driver().Start(
-      *plan, std::move(stored.record), stored.version, [&wakeup] { wakeup.Notify(); });
+      plan, std::move(stored.record), stored.version, [&wakeup] { wakeup.Notify(); });
   if (!started.ok()) return Complain(started);
   std::move(forget).Cancel();
-  const absl::StatusOr<RunSnapshot> end = Watch(session->get(), run, *plan, options, &wakeup);
+  const absl::StatusOr<RunSnapshot> end = Watch(session->get(), run, plan, options, &wakeup);
   const ExitCode code =
-      end.ok() ? PrintEnd(*plan, *end, options, trace_file) : Complain(end.status());
+      end.ok() ? PrintEnd(plan, *end, options, trace_file) : Complain(end.status());
   // Before `wakeup` goes, which the driver's threads notify.
   session->reset();
   return code;
@@ -295,63 +243,6 @@ absl::StatusOr<RunId> FindRun(const FileRecordStore& store, const std::string& p
   return found.front();
 }
 
-std::string FormatStart(int64_t microseconds) {
-  return absl::FormatTime("%Y-%m-%d %H:%M:%S", absl::FromUnixMicros(microseconds),
-                          absl::LocalTimeZone());
-}
-
-struct ListedRun {
-  RunRecord record;
-  bool resumable = false;  // it has not ended, and nobody drives it
-};
-
-// The latest first.
-absl::StatusOr<std::vector<ListedRun>> ReadRuns() {
-  FileRecordStore store(RunsFolder());
-  const absl::StatusOr<std::vector<RunId>> runs = store.List();
-  if (!runs.ok()) return runs.status();
-  std::vector<ListedRun> listed;
-  for (const RunId& run : *runs) {
-    absl::StatusOr<RecordStore::Versioned> stored = store.Load(run);
-    if (absl::IsPermissionDenied(stored.status())) return stored.status();
-    if (!stored.ok()) continue;  // killed before its first record; there is nothing to tell
-    ListedRun one{std::move(stored->record)};
-    one.resumable =
-        !IsEnd(one.record.phase) &&
-        !absl::IsFailedPrecondition(ProbeLock(absl::StrCat(store.FolderOf(run), "/lock")).status());
-    listed.push_back(std::move(one));
-  }
-  std::sort(listed.begin(), listed.end(), [](const ListedRun& a, const ListedRun& b) {
-    return a.record.start_us > b.record.start_us;
-  });
-  return listed;
-}
-
-void PrintRunsJson(const std::vector<ListedRun>& runs) {
-  using Json = nlohmann::ordered_json;
-  Json list = Json::array();
-  for (const ListedRun& run : runs) {
-    list.push_back({{"run", run.record.run.ToHex()},
-                    {"name", run.record.name},
-                    {"phase", std::string(RunPhaseName(run.record.phase))},
-                    {"startMicroseconds", run.record.start_us},
-                    {"resumable", run.resumable}});
-  }
-  std::cout << list.dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
-}
-
-void PrintRuns(const std::vector<ListedRun>& runs) {
-  std::cout << absl::StrFormat("%-10s %-24s %-20s %s\n", "RUN", "NAME", "STARTED", "PHASE");
-  for (const ListedRun& run : runs) {
-    const RunRecord& record = run.record;
-    const std::string phase =
-        run.resumable ? absl::StrCat("Interrupted: fractosctl resume ", record.run.ToShortHex())
-                      : std::string(RunPhaseName(record.phase));
-    std::cout << absl::StrFormat("%-10s %-24s %-20s %s\n", record.run.ToShortHex(), record.name,
-                                 FormatStart(record.start_us), phase);
-  }
-}
-
 }  // namespace
 
 ExitCode Run(const RunOptions& options) {
@@ -370,7 +261,7 @@ ExitCode Run(const RunOptions& options) {
   run.restart = options.restart;
   run.traceparent = OurTraceparent();
   ExitCode code = kExitSucceeded;
-  absl::StatusOr<Prepared> prepared = Prepare(std::move(run), &code);
+  absl::StatusOr<PreparedRun> prepared = PrepareRun(std::move(run), &code);
   if (!prepared.ok()) {
     std::cerr << std::string(prepared.status().message());
     return code;
@@ -415,25 +306,12 @@ ExitCode Resume(const std::string& prefix, const ShowOptions& options) {
     return ExitCodeOf(stored->record);
   }
   ExitCode code = kExitSucceeded;
-  absl::StatusOr<Prepared> prepared = Prepare(*std::move(inputs), &code);
+  absl::StatusOr<PreparedRun> prepared = PrepareRun(*std::move(inputs), &code);
   if (!prepared.ok()) {
     std::cerr << std::string(prepared.status().message());
     return code;
   }
   return Drive(*std::move(prepared), &store, *std::move(stored), /*fresh=*/false, options);
-}
-
-ExitCode ListRuns(const std::string& format) {
-  const absl::StatusOr<std::vector<ListedRun>> runs = ReadRuns();
-  if (!runs.ok()) return Complain(runs.status());
-  if (format == "json") {
-    PrintRunsJson(*runs);
-  } else if (runs->empty()) {
-    std::cout << "no runs yet; `fractosctl run FILE` starts one\n";
-  } else {
-    PrintRuns(*runs);
-  }
-  return kExitSucceeded;
 }
 
 }  // namespace fractos

@@ -1,4 +1,4 @@
-// `fractosctl run`, `resume` and `runs`.
+// `fractosctl run` and `resume`.
 #ifndef FRACTOS_CLI_RUN_H_
 #define FRACTOS_CLI_RUN_H_
 
@@ -37,9 +37,6 @@ ExitCode Run(const RunOptions& options);
 
 // Finishes a run whose fractosctl is gone. `run` is its id or the beginning of it.
 ExitCode Resume(const std::string& run, const ShowOptions& options);
-
-// Every run that is recorded here, the latest first.
-ExitCode ListRuns(const std::string& format);
 
 }  // namespace fractos
 
