@@ -234,10 +234,11 @@ absl::Status DeviceClusterReconciler::ReleaseStuckPods(Subject* subject) {
   const WallTime now = options_.clock->WallNow();
   // What a volume holds may be written by a process that nobody can see; a person has to say that
   // it is dead.
-  if (subject->spec.HasVolume()) return absl::OkStatus();
+  if (subject->spec.WritesWhatStays()) return absl::OkStatus();
   for (const PodState& pod : FindStuckPods(subject->observed.pods, now)) {
     Say(*subject->object, kube::EventType::kWarning, "ReplacingLostPod",
-        absl::StrCat("pod ", pod.name, " does not end: its node is away; it is let go of"));
+        absl::StrCat("pod ", pod.name,
+                     " should have ended and has not, as when its node is away: it is let go of"));
     if (absl::Status status = DeletePod(*subject, pod.name, pod.uid, /*force=*/true);
         !status.ok()) {
       return status;

@@ -25,6 +25,18 @@ std::string DeviceClusterSpec::PodName(uint64_t ordinal) const {
   return absl::StrCat(key.name, "-", ordinal);
 }
 
+bool DeviceClusterSpec::WritesWhatStays() const {
+  if (HasVolume()) return true;
+  const kube::Json& more = kube::Member(pod_template, "volumes");
+  for (const kube::Json& each : more.is_array() ? more : kube::Json::array()) {
+    for (const char* kind : {"persistentVolumeClaim", "csi"}) {
+      const kube::Json& source = kube::Member(each, kind);
+      if (source.is_object() && !kube::BoolMember(source, "readOnly")) return true;
+    }
+  }
+  return false;
+}
+
 std::string DeviceClusterSpec::ClaimName() const {
   if (!HasVolume()) return "";
   const std::string& given = kube::StringMember(volume, "claimName");

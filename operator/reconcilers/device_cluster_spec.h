@@ -37,6 +37,9 @@ struct DeviceClusterSpec {
   std::string FullName() const { return key.ToString(); }
   std::string PodName(uint64_t ordinal) const;
   bool HasVolume() const { return !volume.is_null(); }
+  // Whether a pod may write to files that are there after it: then there must never be two of it.
+  // An `ephemeral` volume is one pod's own.
+  bool WritesWhatStays() const;
   // The name of the claim that all replicas mount; empty without a volume.
   std::string ClaimName() const;
   // Whether several nodes can write to the volume, as far as the spec tells: of a claim that was

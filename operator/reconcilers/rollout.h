@@ -49,8 +49,9 @@ struct Rollout {
 Rollout PlanRollout(const std::vector<PodState>& pods, int64_t replicas,
                     const std::string& update_revision, const std::string& leader);
 
-// Pods that have been deleted and do not go: their node is away, and nobody is left to say that
-// they have ended. Without a claim a pod can be let go of: should it live on, its epoch is old.
+// Pods that have been deleted and do not go, as when their node is away and nobody is left to say
+// that they have ended. One that writes nothing that stays can be let go of: should it live on, its
+// epoch is old.
 std::vector<PodState> FindStuckPods(const std::vector<PodState>& pods, WallTime now);
 inline constexpr std::chrono::seconds kStuckAfter{10};  // beyond the pod's grace period
 

@@ -216,6 +216,23 @@ TEST(DeviceClusterObjectsTest, DeadNodesAreBorneForThirtySecondsUnlessToldOtherw
   EXPECT_EQ(pod["tolerations"][1]["tolerationSeconds"], 30);
 }
 
+// promise: O-22
+TEST(DeviceClusterObjectsTest, WhetherAPodWritesWhatStaysGoesByItsVolumes) {
+  EXPECT_TRUE(Read(Full()).WritesWhatStays());
+  EXPECT_FALSE(Read(Small()).WritesWhatStays());
+  const auto writes = [](const char* volume) {
+    Json spec = Small();
+    spec["template"]["volumes"] = Json::array({Json::parse(volume)});
+    return Read(spec).WritesWhatStays();
+  };
+  EXPECT_TRUE(writes(R"({"name":"v","persistentVolumeClaim":{"claimName":"c"}})"));
+  EXPECT_TRUE(writes(R"({"name":"v","csi":{"driver":"d"}})"));
+  EXPECT_FALSE(writes(R"({"name":"v","persistentVolumeClaim":{"claimName":"c","readOnly":true}})"));
+  EXPECT_FALSE(writes(R"({"name":"v","csi":{"driver":"d","readOnly":true}})"));
+  EXPECT_FALSE(writes(R"({"name":"v","ephemeral":{"volumeClaimTemplate":{"spec":{}}}})"));
+  EXPECT_FALSE(writes(R"({"name":"v","configMap":{"name":"m"}})"));
+}
+
 TEST(DeviceClusterObjectsTest, WhatCannotDoWithoutIsNamed) {
   EXPECT_EQ(ReadDeviceClusterSpec(Cluster({{"adaptor", Json::object()}})).status().message(),
             "spec.adaptor.command: must name a program");

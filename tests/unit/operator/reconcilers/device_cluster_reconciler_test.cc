@@ -336,7 +336,9 @@ TEST_F(DeviceClusterReconcilerTest, OneClusterRollsAtATime) {
 TEST_F(DeviceClusterReconcilerTest, LetsGoOfAPodOnADeadNodeUnlessItHasAVolume) {
   PutCluster("storage", 1);
   PutCluster("kept", 1, {{"volume", {{"claimName", "c"}}}});
-  for (const char* name : {"storage", "kept"}) {
+  const Json claimed = {{"name", "c"}, {"persistentVolumeClaim", {{"claimName", "c"}}}};
+  PutCluster("claimed", 1, {{"template", {{"volumes", Json::array({claimed})}}}});
+  for (const char* name : {"storage", "kept", "claimed"}) {
     ReconcileOk(name);
     LosePod(name);
   }
@@ -349,6 +351,7 @@ TEST_F(DeviceClusterReconcilerTest, LetsGoOfAPodOnADeadNodeUnlessItHasAVolume) {
   ASSERT_EQ(world_.client.count("delete"), 1u);
   EXPECT_EQ(world_.client.calls("delete")[0].name, "storage-0");
   ReconcileOk("kept");
+  ReconcileOk("claimed");
   EXPECT_EQ(world_.client.count("delete"), 1u);
 }
 
