@@ -17,6 +17,8 @@ constexpr char kPodsOfCluster[] = "devicecluster";
 constexpr char kNameTaken[] = "NameTaken";
 // How soon a cluster that waits for its turn to roll asks again.
 constexpr std::chrono::seconds kTurnPoll{5};
+// How long replicas that stand may take to be heard by an operator that takes over.
+constexpr std::chrono::seconds kHeardWithin{10};
 // How soon it is looked whether a name that somebody else had is free: nobody watches what is
 // theirs.
 constexpr std::chrono::seconds kTakenPoll{30};
@@ -108,6 +110,7 @@ absl::StatusOr<ctrl::Result> DeviceClusterReconciler::Reconcile(const ctrl::Requ
   }
   subject.spec = *spec;
   subject.observed.device = options_.directory->Find(spec->FullName());
+  AwaitFirstWord(&subject);
   const std::optional<DeviceState>& device = subject.observed.device;
   if (device.has_value() && device->description.has_value()) {
     subject.refusal = CheckVolume(*spec, device->description->stateful);
@@ -158,6 +161,10 @@ void DeviceClusterReconciler::PublishStanding(const kube::Object& object) {
   if (!IsOf(set, object.uid()) || !IsOf(service, object.uid())) return;
   // As many as there are, and not as there should be: one that is to go leads until it goes.
   const int64_t replicas = kube::IntegerMember(set->spec(), "replicas", 1);
+  {
+    const absl::MutexLock lock(&mutex_);
+    heard_by_[spec.FullName()] = options_.clock->Now() + kHeardWithin;
+  }
   options_.directory->Publish(ViewOf(spec, std::clamp<int64_t>(replicas, 1, kMaxClusterReplicas)));
 }
 
@@ -172,6 +179,21 @@ void DeviceClusterReconciler::Forget(const kube::ObjectKey& key) {
   applier_.Forget({key.ns, AccountName(spec)});
   const absl::MutexLock lock(&mutex_);
   deleted_uid_.erase(name);
+  heard_by_.erase(name);
+}
+
+void DeviceClusterReconciler::AwaitFirstWord(Subject* subject) {
+  const Time now = options_.clock->Now();
+  const std::optional<DeviceState>& device = subject->observed.device;
+  const absl::MutexLock lock(&mutex_);
+  const auto found = heard_by_.find(subject->spec.FullName());
+  if (found == heard_by_.end()) return;
+  if ((device.has_value() && device->heard) || now >= found->second) {
+    heard_by_.erase(found);
+    return;
+  }
+  subject->observed.unheard = true;
+  subject->LookAgain(found->second - now);
 }
 
 // Before the first replica has described itself, what was found out by the operator before counts:

@@ -55,6 +55,7 @@ class DeviceClusterReconciler final : public ctrl::Reconciler {
 
   void Forget(const kube::ObjectKey& key);
   void PublishStanding(const kube::Object& object);
+  void AwaitFirstWord(Subject* subject);
   bool IsCapped(const Subject& subject) const;
   absl::Status ApplyAll(const Subject& subject);
   absl::Status ReleaseStuckPods(Subject* subject);
@@ -79,6 +80,8 @@ class DeviceClusterReconciler final : public ctrl::Reconciler {
   absl::Mutex mutex_;
   // The pod that was deleted last, by cluster: the cache may not know yet.
   std::map<std::string, std::string> deleted_uid_ ABSL_GUARDED_BY(mutex_);
+  // When a replica should have been heard, by cluster whose replicas stood before this operator.
+  std::map<std::string, Time> heard_by_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace fractos

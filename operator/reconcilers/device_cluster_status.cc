@@ -26,8 +26,20 @@ Condition AcceptedCondition(const SpecRefusal& refusal) {
   return {"Accepted", "False", refusal.reason, refusal.message};
 }
 
-Condition ReadyCondition(const SpecRefusal& refusal, const Observed& observed) {
+// What the operator before said of this generation: a change of operators is none of the device.
+Condition StandingReady(const DeviceClusterSpec& spec, const Json& before) {
+  const Json& stands = FindCondition(before, "Ready");
+  if (kube::IntegerMember(stands, "observedGeneration", -1) != spec.generation) {
+    return {"Ready", "Unknown", "NotHeard", "this operator has not heard from a replica yet"};
+  }
+  return {"Ready", kube::StringMember(stands, "status"), kube::StringMember(stands, "reason"),
+          kube::StringMember(stands, "message")};
+}
+
+Condition ReadyCondition(const DeviceClusterSpec& spec, const Json& before,
+                         const SpecRefusal& refusal, const Observed& observed) {
   if (!refusal.reason.empty()) return {"Ready", "False", refusal.reason, refusal.message};
+  if (observed.unheard) return StandingReady(spec, before);
   const std::optional<DeviceState>& device = observed.device;
   if (!device.has_value() || device->linked == 0) {
     return {"Ready", "False", "NoReplica", "no replica can be reached"};
@@ -111,7 +123,7 @@ Json BuildDeviceClusterStatus(const DeviceClusterSpec& spec, const Json& before,
   status["observedGeneration"] = spec.generation;
   Json conditions = kube::Member(before, "conditions");
   for (const Condition& condition :
-       {AcceptedCondition(refusal), ReadyCondition(refusal, observed),
+       {AcceptedCondition(refusal), ReadyCondition(spec, before, refusal, observed),
         ProgressingCondition(spec, refusal, observed), DegradedCondition(observed)}) {
     SetCondition(&conditions, condition, spec.generation, now);
   }

@@ -23,6 +23,8 @@ struct SpecRefusal {
 struct Observed {
   std::vector<PodState> pods;
   std::optional<DeviceState> device;
+  // The replicas that stand have not had the time yet to be heard by this operator.
+  bool unheard = false;
   Rollout rollout;
   bool waits_for_turn = false;
   std::string turn_of;   // the cluster that rolls meanwhile

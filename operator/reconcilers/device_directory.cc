@@ -34,6 +34,7 @@ void DeviceDirectory::OnPeer(const PeerInfo& peer) {
     const auto found = entries_.find(address.cluster);
     if (found == entries_.end()) return;
     Entry& entry = found->second;
+    entry.heard = true;
     PeerInfo& known = entry.peers[address.replica];
     if (known == peer) return;
     known = peer;
@@ -64,6 +65,7 @@ std::optional<DeviceState> DeviceDirectory::Find(const std::string& cluster) con
   state.description = found->second.description;
   state.fault = found->second.fault;
   state.linked = found->second.peers.size();
+  state.heard = found->second.heard;
   for (const auto& [replica, peer] : found->second.peers) {
     if (peer.epoch <= state.epoch) continue;
     state.epoch = peer.epoch;

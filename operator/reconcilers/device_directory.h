@@ -35,6 +35,7 @@ struct DeviceState {
   bool leader_described = false;
   uint64_t epoch = 0;  // its epoch
   size_t linked = 0;   // replicas
+  bool heard = false;  // one has been linked since the cluster was published
 };
 
 // Thread-safe. Clusters get in by Publish and out by Withdraw; replicas of others are ignored.
@@ -63,6 +64,7 @@ class DeviceDirectory {
   struct Entry {
     ClusterView view;
     std::map<uint32_t, PeerInfo> peers;
+    bool heard = false;
     std::string description_json;
     std::optional<DeviceDescription> description;
     std::string fault;

@@ -403,6 +403,40 @@ TEST_F(DeviceClusterReconcilerTest, WhatStandsIsPublishedThoughTheSpecMakesNoSen
   EXPECT_THAT(links_.learned["ns/storage"].endpoints, testing::SizeIs(2));
 }
 
+// promise: O-28
+TEST_F(DeviceClusterReconcilerTest, AChangeOfOperatorsDoesNotMakeADeviceUnready) {
+  PutCluster("storage", 1);
+  ReconcileOk();
+  EXPECT_EQ(Condition("Ready"), "False NoReplica") << "nothing of it stood before";
+  Hear("storage", 0, 1);
+  ReconcileOk();
+  const Json ready =
+      FindCondition(world_.server.Find({kDeviceClusters, "ns"}, "storage")->status(), "Ready");
+  world_.time.Advance(seconds(5));
+  const auto take_over = [this] {
+    directory_.Withdraw("ns/storage");
+    const absl::StatusOr<ctrl::Result> result = Reconcile();
+    ASSERT_TRUE(result.ok()) << result.status();
+    EXPECT_EQ(result->requeue_after, seconds(10));
+  };
+  take_over();
+  EXPECT_EQ(
+      FindCondition(world_.server.Find({kDeviceClusters, "ns"}, "storage")->status(), "Ready"),
+      ready);
+  Hear("storage", 0, 1);
+  directory_.OnPeerLost({"ns/storage", 0});
+  ReconcileOk();
+  EXPECT_EQ(Condition("Ready"), "False NoReplica") << "it was heard, and lost";
+
+  Hear("storage", 0, 1);
+  ReconcileOk();
+  take_over();
+  EXPECT_EQ(Condition("Ready"), "True Leading");
+  world_.time.Advance(seconds(10));
+  ReconcileOk();
+  EXPECT_EQ(Condition("Ready"), "False NoReplica");
+}
+
 // promise: O-16
 TEST_F(DeviceClusterReconcilerTest, WhatIsSomebodyElsesIsNotPublished) {
   PutCluster("storage", 1);

@@ -84,6 +84,21 @@ TEST_F(DeviceClusterStatusTest, IsReadyOnlyWithALeaderThatHasDescribedItsDevice)
   EXPECT_EQ(Reason("Ready"), "False NoReplica");
 }
 
+// promise: O-28
+TEST_F(DeviceClusterStatusTest, StaysAsReadyAsItWasUntilThisOperatorHasHeard) {
+  before_ = Build();
+  const Json ready = FindCondition(before_, "Ready");
+  observed_.device->linked = 0;
+  observed_.unheard = true;
+  EXPECT_EQ(FindCondition(Build(), "Ready"), ready);
+  ++spec_.generation;
+  EXPECT_EQ(Reason("Ready"), "Unknown NotHeard") << "what stands is of another generation";
+  before_ = Json::object();
+  EXPECT_EQ(Reason("Ready"), "Unknown NotHeard");
+  refusal_ = {"NameTaken", "of somebody else"};
+  EXPECT_EQ(Reason("Ready"), "False NameTaken");
+}
+
 // promise: O-12
 TEST_F(DeviceClusterStatusTest, IsDegradedForThePodsReason) {
   observed_.pods[1].ready = false;
