@@ -77,7 +77,9 @@ kube::Object BuildService(const DeviceClusterSpec& spec) {
 
 kube::Object BuildBudget(const DeviceClusterSpec& spec) {
   kube::Object budget = Owned(spec, kBudgets, "PodDisruptionBudget", AccountName(spec));
+  // A pod that is not ready serves nobody, and must not keep its node from being drained.
   budget.mutable_spec() = {{"maxUnavailable", 1},
+                           {"unhealthyPodEvictionPolicy", "AlwaysAllow"},
                            {"selector", {{"matchLabels", SelectorOf(spec)}}}};
   return budget;
 }
