@@ -19,6 +19,8 @@ constexpr char kUnreadable[] = "the run's record cannot be read";
 constexpr char kByRun[] = "run";
 // A watch that does not keep up is noticed sooner, and what it follows listed anew.
 constexpr std::chrono::minutes kOrphanPatience{1};
+// How soon a run is taken up again that was let go of since this operator seemed to lead no more.
+constexpr std::chrono::seconds kDoubtPoll{1};
 constexpr size_t kMaxOrphans = 10'000;
 
 bool IsFinished(const kube::Object& object) { return IsTrue(object.status(), "Finished"); }
@@ -178,7 +180,8 @@ absl::StatusOr<ctrl::Result> TaskGraphReconciler::OnLost(const kube::Object& obj
     const absl::MutexLock lock(&mutex_);
     runs_.erase(object.key());
   }
-  if (absl::IsCancelled(why)) return ctrl::Result();
+  // It seemed that another operator leads. Should it be none, the run is this one's to go on with.
+  if (absl::IsCancelled(why)) return ctrl::Result{kDoubtPoll};
   // Aborted: another operator drives it, or this one's cache was behind.
   if (!absl::IsAborted(why))
     Say(object, kube::EventType::kWarning, "RecordLost",

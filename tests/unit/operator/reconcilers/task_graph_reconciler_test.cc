@@ -250,6 +250,15 @@ TEST_F(TaskGraphReconcilerTest, AnOperatorThatTakesOverGoesOnFromTheRecord) {
 }
 
 // promise: O-34
+TEST_F(TaskGraphReconcilerTest, ARunLetGoOfInDoubtIsTakenUpAgain) {
+  const RunId run = StartRun();
+  first_.driver->runs.at(run).lost = absl::CancelledError("this operator leads no more");
+  EXPECT_EQ(ReconcileOk(), seconds(1)) << "nothing else may happen to the object";
+  ReconcileOk();
+  EXPECT_THAT(first_.driver->started, SizeIs(2));
+}
+
+// promise: O-34
 TEST_F(TaskGraphReconcilerTest, TakingOverReadsTheRecordAnewAndNotFromTheCache) {
   StartRun();
   current_ = &next_;
