@@ -93,20 +93,18 @@ ctrl::Controller::Options ControllerOptions(const char* name, int workers,
   return options;
 }
 
-// Keeps the Links and drives the runs; nothing happens in it before this operator leads.
+// Keeps the Links and drives the runs; nothing happens in it before this operator leads, nor after
+// the manager had the driver shut down.
 class DriverThread {
  public:
-  DriverThread(EventLoop* loop, Driver* driver)
-      : loop_(loop), driver_(driver), thread_([loop] { loop->Run(); }) {}
+  explicit DriverThread(EventLoop* loop) : loop_(loop), thread_([loop] { loop->Run(); }) {}
   ~DriverThread() {
-    driver_->Shutdown(kLinkGrace);
     loop_->Stop();
     thread_.join();
   }
 
  private:
   EventLoop* const loop_;
-  Driver* const driver_;
   std::thread thread_;
 };
 
@@ -124,7 +122,7 @@ class Operator {
       if (absl::Status made = (this->*step)(); !made.ok()) return made;
     }
     log_.Write(Level::kInfo, "started", {{"version", FRACTOS_VERSION}, {"pod", pod_}});
-    const DriverThread driving(&loop_, driver_.get());
+    const DriverThread driving(&loop_);
     return manager_->Run(stop_);
   }
 
@@ -145,6 +143,7 @@ class Operator {
   const OperatorFlags& flags_;
   const EventLog& log_;
   const std::stop_token stop_;
+  std::stop_source writing_;  // ends the writing of records
   const std::string pod_ = Environment("POD_NAME", HostName());
   std::string ns_;
   kube::SystemWaitableClock clock_;
@@ -200,6 +199,11 @@ absl::Status Operator::MakeManager() {
     // Work under way may be done by another operator already: there is nothing to end in order.
     _exit(kExitFailed);
   };
+  // So that no daemon is linked to it beside its successor.
+  options.on_ended = [this] {
+    writing_.request_stop();  // a record that cannot be written must not keep the Lease
+    driver_->Shutdown(kLinkGrace);
+  };
   if (flags_.leader_elect) options.election = ElectionOptions();
   absl::StatusOr<std::unique_ptr<ctrl::Manager>> manager =
       ctrl::Manager::Create(std::move(options));
@@ -254,7 +258,7 @@ TaskGraphRecordStore::Options Operator::StoreOptions() {
   options.clock = &clock_;
   options.random = &random_;
   options.metrics = &own_metrics_;
-  options.stop = stop_;
+  options.stop = writing_.get_token();
   options.leads = [this] { return manager_->IsLeader(); };
   options.on_error = [this](const kube::Object& graph, const absl::Status& why) {
     log_.Write(

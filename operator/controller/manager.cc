@@ -146,6 +146,7 @@ void Manager::Lead(const std::stop_token& stop) {
     }
     for (std::thread& thread : threads) thread.join();
   }
+  if (options_.on_ended != nullptr) options_.on_ended();
   const absl::MutexLock lock(&mutex_);
   leading_ = false;
 }

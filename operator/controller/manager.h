@@ -24,9 +24,10 @@ namespace fractos::ctrl {
 
 // In order: every process fills its caches and then is ready, leader or not, so that whoever takes
 // over begins at once. One process is elected, and runs the runnables. When it is asked to stop, it
-// ends the runnables first and then gives the Lease back, so that the next one never works beside
-// it. When it loses the Lease, its process has to end: `on_lost` is called at once and had better
-// not return, for work under way may be done by another process already.
+// ends the runnables first, has `on_ended` end what they used, and then gives the Lease back, so
+// that the next one never works beside it. When it loses the Lease, its process has to end:
+// `on_lost` is called at once and had better not return, for work under way may be done by another
+// process already.
 //
 // Set up by one thread before Run; the checks are thread-safe.
 class Manager {
@@ -43,6 +44,8 @@ class Manager {
     // None: leads at once. Its callbacks are the manager's.
     std::optional<kube::LeaderElectionOptions> election;
     std::function<void(const absl::Status& why)> on_lost;  // may be empty
+    // Called when the runnables have ended, before the Lease is given back; may be empty.
+    std::function<void()> on_ended;
   };
   // How much longer than the Lease a renewal may hang before Healthy says so.
   static constexpr Duration kHealthTolerance = std::chrono::seconds(20);

@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "absl/synchronization/notification.h"
 #include "lib/kube/errors.h"
@@ -15,6 +17,7 @@ namespace fractos::ctrl {
 namespace {
 
 using std::chrono::seconds;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 const kube::GroupVersionResource kThings{"fractos.dev", "v1alpha1", "things"};
@@ -50,6 +53,9 @@ class ManagerTest : public ::testing::Test {
     options.clock = &time_;
     options.random = &random_;
     options.on_lost = [this](const absl::Status&) { lost_.Notify(); };
+    options.on_ended = [this] {
+      if (on_ended_ != nullptr) on_ended_();
+    };
     if (elect) {
       kube::LeaderElectionOptions election;
       election.lock = {"ns", "fractos-operator", "me", {}, {}};
@@ -84,6 +90,7 @@ class ManagerTest : public ::testing::Test {
   SeededRandom random_{1};
   Probe probe_;
   absl::Notification lost_;
+  std::function<void()> on_ended_;
   std::unique_ptr<Manager> manager_;
   std::stop_source stop_;
   std::thread thread_;
@@ -149,12 +156,13 @@ TEST_F(ManagerTest, RunsWhatRunsOnlyWhileItLeads) {
 // promise: O-03
 TEST_F(ManagerTest, GivesTheLeaseBackOnlyWhenEverythingHasEnded) {
   Make(/*elect=*/true);
-  std::string holder_at_end;
-  probe_.at_end = [&] { holder_at_end = Holder(); };
+  std::vector<std::string> holders_at_end;
+  probe_.at_end = [&] { holders_at_end.push_back("of what ran: " + Holder()); };
+  on_ended_ = [&] { holders_at_end.push_back("of what that used: " + Holder()); };
   Start();
   probe_.started.WaitForNotification();
   EXPECT_TRUE(Stop().ok());
-  EXPECT_EQ(holder_at_end, "me");
+  EXPECT_THAT(holders_at_end, ElementsAre("of what ran: me", "of what that used: me"));
   EXPECT_EQ(Holder(), "");
   EXPECT_FALSE(lost_.HasBeenNotified());
 }
