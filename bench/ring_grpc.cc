@@ -164,8 +164,8 @@ int RunNode(const std::string& folder, int i, bool adaptors) {
   RingMeter meter([&node, &message] { node.Send(message); });
   bool done = false;
   node.Run([&meter] { meter.Start(); },
-           [&meter, &done, &adaptor](grpc::ByteBuffer* message) {
-             if (adaptor) adaptor->Exchange(*message);
+           [&meter, &done, &adaptor](grpc::ByteBuffer* back) {
+             if (adaptor) adaptor->Exchange(*back);
              done = !meter.Arrived();
              return !done;
            });
