@@ -27,8 +27,8 @@ struct LearnClusters {
   std::vector<ClusterView> clusters;
 };
 
-// Have the bytes of `value` here, as soon as its hand-over arrives; answer with Core::Fetched. They
-// stay until Release(value.object).
+// Have the bytes of `value` here, as soon as its hand-over arrives; answer with Core::Fetched,
+// unless Release(value.object) comes first. They stay until that.
 struct Fetch {
   RunId run;
   Value value;
@@ -59,7 +59,7 @@ struct Commit {
   ObjectId object;
 };
 
-// The object, staged or committed, is needed no longer.
+// The object, staged, committed, fetched or still being fetched, is needed no longer.
 struct Release {
   ObjectId object;
 };

@@ -223,7 +223,7 @@ void Core::Impl::SendOut(Event& event) {
   }
 }
 
-// Past the deadline nothing is executed or handed on any more; values stay for a grace.
+// Past the deadline nothing is executed or handed on any more; values made here stay for a grace.
 void Core::Impl::Expire(Event& event, Run& run) {
   run.expired = true;
   for (auto& [id, attempt] : run.attempts) {
@@ -233,8 +233,20 @@ void Core::Impl::Expire(Event& event, Run& run) {
     return entry.second->state != Attempt::State::kCommitted;
   });
   run.candidates.clear();
+  ReleaseFetched(event, run);
   holds_.EraseIf(run.id, [](const Hold&) { return true; });
   run.report_due = run.keepalive_due = run.fetch_redrive_due = Time::max();
+}
+
+// Nothing of the run reads here any more: what was fetched goes, and what is on its way need not
+// come.
+void Core::Impl::ReleaseFetched(Event& event, Run& run) {
+  for (const auto& [object, fetch] : run.fetches) {
+    if (fetch.state == Run::FetchState::kLost) continue;
+    run.objects.erase(object);
+    event.Emit(Release{object});
+  }
+  run.fetches.clear();
 }
 
 void Core::Impl::Forget(Event& event, std::map<RunId, Run>::iterator entry) {
@@ -243,6 +255,7 @@ void Core::Impl::Forget(Event& event, std::map<RunId, Run>::iterator entry) {
     if (attempt->state != Attempt::State::kCommitted) Drop(event, run, *attempt);
   }
   holds_.EraseIf(run.id, [](const Hold&) { return true; });
+  ReleaseFetched(event, run);
   for (const ObjectId& object : run.objects) event.Emit(Release{object});
   // Hand-overs of the run may still be under way; they must not start it again.
   ended_.insert(run.id);

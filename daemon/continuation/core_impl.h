@@ -66,6 +66,7 @@ class Core::Impl {
   void Arm(const Run& run, Time due) { timers_.push({due, run.id}); }
   void TickRun(Event& event, Run& run);
   void Expire(Event& event, Run& run);
+  void ReleaseFetched(Event& event, Run& run);
   void Forget(Event& event, std::map<RunId, Run>::iterator entry);
   bool IsSelf(const Address& address) const { return address == options_.self.address; }
   int64_t Micros(Time time) const { return WallMicros(time, options_.wall_offset_us); }

@@ -1,4 +1,5 @@
 // Which bytes are fetched, kept and let go, and what a result says of its making.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -18,6 +19,11 @@ class ValuesTest : public CoreTest {
     std::shared_ptr<Step> late = NewStep("late", {data});
     late->after = {first};
     return late;
+  }
+  std::vector<ObjectId> Released() const {
+    std::vector<ObjectId> objects;
+    for (const Release& release : All<Release>()) objects.push_back(release.object);
+    return objects;
   }
   const ResultPtr large_ = GivenLarge("read", "many bytes");
 };
@@ -109,6 +115,33 @@ TEST_F(ValuesTest, AStepThatFoundNoRoomWakesByItself) {
   Advance(milliseconds(1));
   EXPECT_TRUE(actions_.empty());
   EXPECT_EQ(core_->NextTick(), now_ + milliseconds(499));
+}
+
+// promise: M-24
+TEST_F(ValuesTest, WhatIsOnItsWayWhenItsRunEndsNeedNotCome) {
+  const ResultPtr lost = GivenLarge("lost", "lost bytes");
+  Receive(Hand({NewStep("one", {"read"})}, large_));
+  Receive(Hand({NewStep("two", {"lost"})}, lost));
+  Fetched(lost, absl::NotFoundError("gone"));
+  Receive(kDriver, End{kRun});
+  EXPECT_EQ(Released(), std::vector<ObjectId>{large_->value.object});
+  Fetched(large_, absl::CancelledError("not needed any more"));
+  EXPECT_TRUE(actions_.empty());
+}
+
+// promise: M-15, M-24
+TEST_F(ValuesTest, PastTheDeadlineNothingIsFetchedOrKeptForReading) {
+  const ResultPtr here = GivenLarge("here", "other bytes");
+  Receive(Hand({NewStep("one", {"read"})}, large_));
+  Receive(Hand({NewStep("two", {"here"})}, here));
+  Fetched(here);
+  Receive(Hand({NewStep("made")}));
+  ProduceLarge("made");
+  Advance(std::chrono::seconds(60));
+  EXPECT_THAT(Released(), ::testing::UnorderedElementsAre(large_->value.object, here->value.object))
+      << "what was made here stays";
+  Fetched(large_, absl::CancelledError("not needed any more"));
+  EXPECT_TRUE(actions_.empty());
 }
 
 // promise: H-05
