@@ -101,6 +101,7 @@ class Core::Impl {
   bool IsLost(const Run& run, const Value& value) const;
   bool WillBeRead(const Run& run, const ObjectId& object) const;
   void ReleaseRead(Event& event);
+  void ReviewFetched(const Run& run);
   void RequestFetch(Event& event, Run& run, const Value& value);
   void StartExecuting(Event& event, Run& run, Attempt& attempt);
   void Settle(Event& event, Run& run, Attempt& attempt);  // a staged outcome, once R is settled
@@ -149,7 +150,7 @@ class Core::Impl {
   size_t occupied_ = 0;         // execution slots
   std::deque<HandOver> local_;  // to steps of this daemon's own cluster
   HoldTable::Sends sends_;
-  // Fetched values that an attempt which has ended has read.
+  // Fetched values that may have no reader left: to be looked at before the event is over.
   std::vector<std::pair<RunId, ObjectId>> read_;
   bool leads_ = false;
   bool draining_ = false;

@@ -211,6 +211,13 @@ void Core::Impl::ReleaseRead(Event& event) {
   }
 }
 
+// Something that was to read is gone without having read: looks again at all that was fetched.
+void Core::Impl::ReviewFetched(const Run& run) {
+  for (const auto& [object, fetch] : run.fetches) {
+    if (fetch.state == Run::FetchState::kHere) read_.push_back({run.id, object});
+  }
+}
+
 void Core::Impl::RequestFetch(Event& event, Run& run, const Value& value) {
   if (IsHere(run, value)) return;
   Run::FetchState& fetch = run.fetches[value.object];
@@ -258,6 +265,8 @@ void Core::Impl::Fetched(Time now, const RunId& id, const Value& value, const ab
       if (!input.passed && input.value.object == value.object) waiting.push_back(attempt.get());
     }
   }
+  // Whoever was to read it may have ended, or been dropped, meanwhile.
+  if (status.ok() && waiting.empty()) read_.push_back({id, value.object});
   for (Attempt* attempt : waiting) {
     if (attempt->state != Attempt::State::kFetching) continue;  // named twice
     if (status.ok()) {

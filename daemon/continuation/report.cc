@@ -211,6 +211,7 @@ void Core::Impl::SettleRedrive(Event& event, Run& run, const Query& query) {
     if (pins.contains(step)) continue;
     for (auto& [from, candidate] : candidates) Fire(event, run, candidate);
   }
+  ReviewFetched(run);
   StartNext(event);
   if (!Executing(run).empty()) {
     run.keepalive_due = event.now + kKeepalive;
@@ -274,6 +275,7 @@ void Core::Impl::On(Event& event, const Incarnation&, const Abort& message) {
                  });
     });
   }
+  ReviewFetched(*run);
   StartNext(event);
 }
 

@@ -109,6 +109,57 @@ TEST_F(ValuesTest, WhatIsLostIsReportedOnceAndFetchedOnceAtATime) {
 }
 
 // promise: M-15
+TEST_F(ValuesTest, WhatComesWhenItsReaderIsSkippedAlreadyIsReleased) {
+  Receive(Hand({NewStep("join", {"read", "bad"})}, large_));
+  Receive(Hand({NewStep("join", {"read", "bad"})}, GivenNothing("bad", ResultState::kFailed)));
+  Fetched(large_);
+  EXPECT_EQ(Released(), std::vector<ObjectId>{large_->value.object});
+}
+
+// promise: M-15
+TEST_F(ValuesTest, WhatComesWhileItsReaderWaitsForOthersIsKept) {
+  Receive(Hand({NewStep("join", {"read", "else"})}, large_));
+  Fetched(large_);
+  EXPECT_TRUE(Released().empty());
+  Receive(Hand({NewStep("join", {"read", "else"})}, Given("else", "e")));
+  EXPECT_TRUE(All<Fetch>().empty());
+  EXPECT_TRUE(Executes("join"));
+}
+
+// Of what a re-drive or an abort drops nothing is left to be read, whether it executed or waited.
+// promise: M-15
+TEST_F(ValuesTest, WhatADroppedStepWasToReadIsReleased) {
+  const ResultPtr other = GivenLarge("other", "other bytes");
+  const ResultPtr late = GivenLarge("late", "late bytes");
+  const auto begin = [&] {
+    Restart({});
+    Receive(Hand({NewStep("one", {"read"})}, large_));
+    Fetched(large_);
+    ASSERT_TRUE(Executes("one"));
+    Receive(Hand({NewStep("join", {"other", "else"})}, other));
+    Fetched(other);
+    Receive(Hand({NewStep("second", {"late", "else"})}, late));
+  };
+  const auto dropped = ::testing::UnorderedElementsAre(large_->value.object, other->value.object);
+
+  begin();
+  Ask(2, {Given("read", "x"), Given("other", "y"), Given("late", "z")});
+  EXPECT_THAT(Released(), dropped) << "other results stand in the record";
+  Fetched(late);
+  EXPECT_EQ(Released(), std::vector<ObjectId>{late->value.object});
+
+  begin();
+  Receive(kDriver, Abort{kRun, 2});
+  EXPECT_THAT(Released(), dropped);
+  Fetched(late);
+  EXPECT_EQ(Released(), std::vector<ObjectId>{late->value.object});
+
+  begin();
+  Ask(2, {large_, other});
+  EXPECT_TRUE(Released().empty()) << "all of it goes on";
+}
+
+// promise: M-15
 TEST_F(ValuesTest, AStepThatFoundNoRoomWakesByItself) {
   Receive(Hand({NewStep("one", {"read"})}, large_));
   Fetched(large_, absl::ResourceExhaustedError("full"));
