@@ -215,12 +215,17 @@ class Driver::Impl final : public LinkObserver {
   }
 
   void Forget(const RunId& id) {
-    const absl::MutexLock lock(&mutex_);
-    const auto found = runs_.find(id);
-    if (found == runs_.end()) return;
-    if (found->second.timer.has_value()) loop_->Cancel(found->second.timer->id);
-    for (const ObjectId& object : found->second.objects) memory_.Release(object);
-    runs_.erase(found);
+    Pulls unneeded;
+    {
+      const absl::MutexLock lock(&mutex_);
+      const auto found = runs_.find(id);
+      if (found == runs_.end()) return;
+      if (found->second.timer.has_value()) loop_->Cancel(found->second.timer->id);
+      for (const ObjectId& object : found->second.objects) memory_.Release(object);
+      unneeded.swap(found->second.pulls);
+      runs_.erase(found);
+    }
+    CancelPulls(unneeded);
   }
 
   void Abandon(const RunId& id) {
@@ -314,6 +319,8 @@ class Driver::Impl final : public LinkObserver {
   }
 
  private:
+  // What Cancel takes, by a number of our own.
+  using Pulls = std::map<uint64_t, uint64_t>;
   struct Timer {
     Time when;
     EventLoop::TimerId id;
@@ -326,6 +333,7 @@ class Driver::Impl final : public LinkObserver {
     std::optional<Timer> timer;
     std::string asked_by;           // a traceparent, if runs are traced
     std::vector<ObjectId> objects;  // in our own Memory
+    Pulls pulls;                    // under way
     bool finished = false;
     absl::Status lost;
   };
@@ -344,6 +352,7 @@ class Driver::Impl final : public LinkObserver {
   template <typename F>
   bool WithRun(const RunId& id, F step) {
     std::function<void()> on_change;
+    Pulls unneeded;
     {
       const LinkTable::Batch batch(&links_);
       const absl::MutexLock lock(&mutex_);
@@ -353,9 +362,16 @@ class Driver::Impl final : public LinkObserver {
       // A core that has lost its run must do nothing more; whoever drives it now does.
       if (run.lost.ok()) StepRun(id, run, std::move(step));
       on_change = run.on_change;
+      if (run.finished || !run.lost.ok()) unneeded.swap(run.pulls);
     }
+    CancelPulls(unneeded);
     if (on_change != nullptr) on_change();
     return true;
+  }
+
+  // Each calls back as it ends, some at once.
+  void CancelPulls(const Pulls& pulls) ABSL_LOCKS_EXCLUDED(mutex_) {
+    for (const auto& [number, pull] : pulls) memory_client_.Cancel(pull);
   }
 
   template <typename F>
@@ -450,9 +466,10 @@ class Driver::Impl final : public LinkObserver {
     }
     pulling_bytes_ += size;
     const std::string endpoint = peer->second.memory_endpoint;
-    memory_client_.Pull(
+    const uint64_t number = ++last_pull_;
+    run.pulls[number] = memory_client_.Pull(
         pull.value, std::string(absl::StripPrefix(endpoint, "unix:")), kPullTimeout,
-        [this, id, step = pull.step, size](absl::StatusOr<UniqueFd> file) {
+        [this, id, number, step = pull.step, size](absl::StatusOr<UniqueFd> file) {
           {
             const absl::MutexLock lock(&mutex_);
             pulling_bytes_ -= size;
@@ -460,8 +477,9 @@ class Driver::Impl final : public LinkObserver {
           absl::StatusOr<Value> own = file.ok() ? Stage(*std::move(file), size) : file.status();
           const ObjectId staged = own.ok() ? own->object : ObjectId();
           bool owned = false;
-          WithRun(id, [this, &step, &own, &owned](Run& at, Time now, DriverActions* actions)
+          WithRun(id, [this, number, &step, &own, &owned](Run& at, Time now, DriverActions* actions)
                           ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+                            if (at.pulls.erase(number) == 0) return;
                             owned = true;
                             if (own.ok()) own = Own(at, *std::move(own));
                             at.core->Pulled(now, step, std::move(own), actions);
@@ -539,6 +557,7 @@ class Driver::Impl final : public LinkObserver {
   std::map<Address, PeerInfo> peers_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<RunId, Run> runs_ ABSL_GUARDED_BY(mutex_);
   uint64_t pulling_bytes_ ABSL_GUARDED_BY(mutex_) = 0;  // of values on their way here
+  uint64_t last_pull_ ABSL_GUARDED_BY(mutex_) = 0;
 
   MemoryStore memory_;
   std::unique_ptr<MemoryServer> memory_server_;

@@ -106,7 +106,8 @@ class Driver {
   absl::StatusOr<RunSnapshot> Snapshot(const RunId& run) const;
   // Nothing new starts and the run ends as Cancelled.
   void Cancel(const RunId& run);
-  // Lets go of a run, and of the values kept for it. One that has not ended stays resumable.
+  // Lets go of a run, and of the values kept for it or on their way. One that has not ended stays
+  // resumable.
   void Forget(const RunId& run);
   // Nobody wants the run any more, and there is no record to say so in: tells every daemon that may
   // hold part of it, and forgets it.

@@ -3,6 +3,8 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -16,9 +18,11 @@
 
 #include "absl/algorithm/container.h"
 #include "absl/base/thread_annotations.h"
+#include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
+#include "lib/base/unique_fd.h"
 #include "lib/driver/memory_record_store.h"
 #include "lib/link/link_table.h"
 #include "tests/unit/lib/protocol/builders.h"
@@ -29,8 +33,9 @@ namespace {
 // A daemon that only listens, and says what the test tells it to.
 class Peer : public LinkObserver {
  public:
-  Peer(EventLoop* loop, const std::string& endpoint, uint32_t replica = 0, uint64_t epoch = 0)
-      : links_(loop, {Replica("default/a", replica), epoch, "", ""}, this, {}) {
+  Peer(EventLoop* loop, const std::string& endpoint, uint32_t replica = 0, uint64_t epoch = 0,
+       const std::string& memory = "")
+      : links_(loop, {Replica("default/a", replica), epoch, "", memory}, this, {}) {
     const absl::Status status = links_.Listen(endpoint);
     EXPECT_TRUE(status.ok()) << status;
   }
@@ -87,13 +92,34 @@ class Peer : public LinkObserver {
   std::vector<Message> messages_ ABSL_GUARDED_BY(mutex_);
 };
 
+// Where connections are taken and nothing is ever said.
+class SilentMemory {
+ public:
+  SilentMemory() : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof(address);
+    auto* const any = reinterpret_cast<sockaddr*>(&address);
+    EXPECT_EQ(::bind(socket_.get(), any, size), 0);
+    EXPECT_EQ(::listen(socket_.get(), 16), 0);
+    EXPECT_EQ(::getsockname(socket_.get(), any, &size), 0);
+    endpoint_ = absl::StrCat("127.0.0.1:", ntohs(address.sin_port));
+  }
+  const std::string& endpoint() const { return endpoint_; }
+
+ private:
+  const UniqueFd socket_;
+  std::string endpoint_;
+};
+
 // A driver and one daemon to drive, which must be linked before anything is expected of it.
 class DriverTest : public ::testing::Test {
  protected:
   DriverTest() {
     EXPECT_NE(::mkdtemp(folder_.data()), nullptr);
     endpoint_ = "unix:" + folder_ + "/peer";
-    peer_.emplace(&loop_, endpoint_);
+    peer_.emplace(&loop_, endpoint_, 0, 0, memory_.endpoint());
     options_.name = "test";
     options_.record_writers = 2;
     options_.on_peer_lost = [this](const Address&) {
@@ -120,6 +146,26 @@ class DriverTest : public ::testing::Test {
     return plan;
   }
 
+  // A Centralized run whose only step has given 12 bytes, which never come.
+  RunId StartPulling(const std::string& name) {
+    Plan plan = OneStep();
+    plan.mode = Mode::kCentralized;
+    RunRecord record;
+    record.run = NamedId<RunId>(name);
+    EXPECT_TRUE(driver_->Start(plan, record, 0, nullptr).ok());
+    const Value value = LargeValue("twelve bytes", Replica("default/a"));
+    peer_->Tell(Report{record.run, 1, {NewResult(record.run, *plan.steps[0], {}, value)}, {}, {}});
+    // Answered after it.
+    const RunId unknown = NamedId<RunId>(name + ", which is unknown");
+    peer_->Tell(FetchRedrive{unknown});
+    EXPECT_TRUE(peer_->WaitForEnd(unknown));
+    return record.run;
+  }
+  bool HasRoom(const RunId& run) const {
+    return driver_->Snapshot(run)->record.failure.reason != "MemoryExhausted";
+  }
+
+  SilentMemory memory_;
   std::string folder_ = "/tmp/fractos-driver-XXXXXX";
   std::string endpoint_;
   EventLoop loop_;
@@ -267,6 +313,28 @@ TEST_F(DriverTest, AnOutputOfItsOwnIsReadFromItsOwnMemory) {
   const absl::StatusOr<RunSnapshot> ended = driver_->Snapshot(record.run);
   EXPECT_EQ(ended->record.phase, RunPhase::kSucceeded);
   EXPECT_EQ(*ended->record.steps.at("two")->value.inline_bytes, "bytes");
+}
+
+// Which leaves room for those of others.
+// promise: M-24
+TEST_F(DriverTest, WhatARunPullsWhenItIsLetGoOfNeedNotCome) {
+  options_.memory_quota_bytes = 20;
+  Start();
+  peer_->Tell(FetchRedrive{NamedId<RunId>("unknown")});  // once the Link is there
+  ASSERT_TRUE(peer_->WaitForEnd(NamedId<RunId>("unknown")));
+  RunId pulling = StartPulling("first");
+  int runs = 0;
+  using LetGo = void (Driver::*)(const RunId&);
+  for (const LetGo let_go : {&Driver::Forget, &Driver::Abandon, &Driver::Cancel}) {
+    EXPECT_FALSE(HasRoom(StartPulling(absl::StrCat("beside ", ++runs))));
+    (*driver_.*let_go)(pulling);
+    // Before the pull is given up anyway. It ends soon, on a thread that nobody can wait for.
+    const Time given_up = clock_.Now() + std::chrono::seconds(5);
+    do {
+      ASSERT_LT(clock_.Now(), given_up);
+      pulling = StartPulling(absl::StrCat("after ", ++runs));
+    } while (!HasRoom(pulling));
+  }
 }
 
 TEST_F(DriverTest, LetsGoOfReplicasThatThereAreNoLonger) {
