@@ -1,3 +1,8 @@
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream.h>
+#include <google/protobuf/wire_format_lite.h>
+
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -10,6 +15,7 @@ namespace {
 
 namespace pb = ::fractos::v1;
 using google::protobuf::RepeatedPtrField;
+using google::protobuf::internal::WireFormatLite;
 using wire::kMaxKeyBytes;
 using wire::kMaxNameBytes;
 using wire::kMaxTextBytes;
@@ -17,28 +23,101 @@ using wire::kProtocol;
 
 constexpr size_t kMaxListed = 4096;
 
+// What one message may become while it is read. No message within the bounds gets near it, but two
+// bytes are enough for an element of a list, and that would be fifty.
+constexpr size_t kMaxReadBytes = 4 * kMaxMessageBytes;
+
+// Bytes given to the parser piece by piece, for as long as it has not made too much of them.
+class BoundedInput final : public google::protobuf::io::ZeroCopyInputStream {
+ public:
+  static constexpr size_t kPieceBytes = 16 * 1024;
+
+  BoundedInput(absl::string_view bytes, const wire::FrameArena* arena)
+      : bytes_(bytes), arena_(arena) {}
+
+  bool Next(const void** data, int* size) override {
+    const absl::string_view piece = bytes_.substr(at_, kPieceBytes);
+    if (piece.empty() || arena_->allocated() > kMaxReadBytes) return false;
+    *data = piece.data();
+    *size = static_cast<int>(piece.size());
+    at_ += piece.size();
+    return true;
+  }
+  void BackUp(int count) override { at_ -= static_cast<size_t>(count); }
+  bool Skip(int count) override {
+    const size_t skipped = std::min(static_cast<size_t>(count), bytes_.size() - at_);
+    at_ += skipped;
+    return skipped == static_cast<size_t>(count);
+  }
+  int64_t ByteCount() const override { return static_cast<int64_t>(at_); }
+
+ private:
+  const absl::string_view bytes_;
+  const wire::FrameArena* const arena_;
+  size_t at_ = 0;
+};
+
 // Reads parts of a frame. The first error stays; everything after it is skipped.
 class Reader {
  public:
   absl::Status status() const { return status_; }
 
-  void ReadFrame(pb::Frame& in, Frame* out) {
-    if (in.has_hello()) {
-      out->hello.emplace();
-      ReadHello(in.hello(), &*out->hello);
+  // One message after the other, each checked before the next is parsed: a frame has room for
+  // millions.
+  void ReadFrame(absl::string_view bytes, Frame* out) {
+    using google::protobuf::io::CodedInputStream;
+    CodedInputStream in(reinterpret_cast<const uint8_t*>(bytes.data()),
+                        static_cast<int>(bytes.size()));
+    bool whole = true;
+    while (const uint32_t tag = whole && status_.ok() ? in.ReadTag() : 0) {
+      if (tag == Tag(pb::Frame::kMessagesFieldNumber)) {
+        pb::Envelope* envelope = Parse<pb::Envelope>(bytes, &in);
+        if (envelope != nullptr) ReadEnvelope(*envelope, out);
+      } else if (tag == Tag(pb::Frame::kHelloFieldNumber)) {
+        const pb::Hello* hello = Parse<pb::Hello>(bytes, &in);
+        if (hello != nullptr) ReadHello(*hello, &out->hello.emplace());
+      } else if (tag == Tag(pb::Frame::kPingFieldNumber, WireFormatLite::WIRETYPE_VARINT)) {
+        whole = in.ReadVarint64(&out->ping);
+      } else if (tag == Tag(pb::Frame::kPongFieldNumber, WireFormatLite::WIRETYPE_VARINT)) {
+        whole = in.ReadVarint64(&out->pong);
+      } else {
+        whole = WireFormatLite::SkipField(&in, tag);
+      }
     }
-    out->ping = in.ping();
-    out->pong = in.pong();
-    out->messages.reserve(static_cast<size_t>(in.messages_size()));
-    for (pb::Envelope& envelope : *in.mutable_messages()) {
-      if (!status_.ok()) return;
-      ReadEnvelope(envelope, out);
-    }
+    if (!whole || !in.ConsumedEntireMessage()) FailFrame();
   }
 
  private:
   void Fail(absl::string_view field, absl::string_view problem) {
     if (status_.ok()) status_ = absl::InvalidArgumentError(absl::StrCat(field, ": ", problem));
+  }
+
+  void FailFrame() {
+    if (status_.ok()) status_ = absl::InvalidArgumentError("this is no frame of a Link");
+  }
+
+  static constexpr uint32_t Tag(
+      int field, WireFormatLite::WireType type = WireFormatLite::WIRETYPE_LENGTH_DELIMITED) {
+    return static_cast<uint32_t>(field) << 3 | static_cast<uint32_t>(type);
+  }
+
+  // What comes next in `in`, which reads `bytes`. Null once there is an error. Lives until the next
+  // call.
+  template <typename M>
+  M* Parse(absl::string_view bytes, google::protobuf::io::CodedInputStream* in) {
+    arena_.Reset();
+    M* message = arena_.New<M>();
+    uint32_t size = 0;
+    const bool sized = in->ReadVarint32(&size);
+    const absl::string_view part = bytes.substr(static_cast<size_t>(in->CurrentPosition()), size);
+    BoundedInput input(part, &arena_);
+    const bool parsed =
+        sized && part.size() == size && in->Skip(static_cast<int>(size)) &&
+        (size <= BoundedInput::kPieceBytes
+             ? message->ParseFromArray(part.data(), static_cast<int>(size))
+             : message->ParseFromBoundedZeroCopyStream(&input, static_cast<int>(size)));
+    if (!parsed) FailFrame();
+    return parsed ? message : nullptr;
   }
 
   void ReadHello(const pb::Hello& in, PeerInfo* out) {
@@ -371,21 +450,19 @@ class Reader {
   }
 
   absl::Status status_;
+  wire::FrameArena arena_;                                         // of this envelope
   std::vector<std::shared_ptr<const std::string>> inline_values_;  // of this envelope
 };
 
 }  // namespace
 
 absl::StatusOr<Frame> DecodeFrame(absl::string_view bytes) {
-  wire::FrameArena arena;
-  pb::Frame* frame = arena.NewFrame();
-  if (bytes.size() > kMaxMessageBytes ||
-      !frame->ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
-    return absl::InvalidArgumentError("this is no frame of a Link");
+  if (bytes.size() > kMaxMessageBytes) {
+    return absl::InvalidArgumentError("a frame of a Link is not so long");
   }
   Frame out;
   Reader reader;
-  reader.ReadFrame(*frame, &out);
+  reader.ReadFrame(bytes, &out);
   if (!reader.status().ok()) return reader.status();
   return out;
 }

@@ -229,7 +229,9 @@ void LinkTable::Impl::OnStarted(const std::shared_ptr<Stream>& stream) {
 }
 
 void LinkTable::Impl::OnFrame(const std::shared_ptr<Stream>& stream, absl::string_view bytes) {
-  absl::StatusOr<Frame> frame = DecodeFrame(bytes);
+  // Whoever has not said who it is has nothing long to say.
+  absl::StatusOr<Frame> frame = absl::InvalidArgumentError("longer than a Hello");
+  if (bytes.size() <= Outbox::kMaxBesideBytes || IsOpen(stream)) frame = DecodeFrame(bytes);
   bool lost = false;
   bool told = false;
   Incarnation from;
@@ -261,6 +263,12 @@ void LinkTable::Impl::OnFrame(const std::shared_ptr<Stream>& stream, absl::strin
   if (told) observer_->OnPeer(*frame->hello);
   if (from.address.IsNone() || frame->messages.empty()) return;
   observer_->OnMessages(from, std::move(frame->messages));
+}
+
+bool LinkTable::Impl::IsOpen(const std::shared_ptr<Stream>& stream) const {
+  absl::MutexLock lock(&mutex_);
+  const auto found = links_.find(stream.get());
+  return found != links_.end() && found->second->open;
 }
 
 bool LinkTable::Impl::AgreesLocked(const Link& link, const Frame& frame) const {

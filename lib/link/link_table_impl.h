@@ -145,6 +145,7 @@ class LinkTable::Impl final : public Stream::Owner, public std::enable_shared_fr
   void TakeWorkLocked(Peer& peer, WorkList* work) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Takes what `link` is to write next, if it can be written now.
   void TakeWorkLocked(Link& link, WorkList* work) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool IsOpen(const std::shared_ptr<Stream>& stream) const ABSL_LOCKS_EXCLUDED(mutex_);
   // Whether a peer may say this on this Link: who it is first, and not who it is not.
   bool AgreesLocked(const Link& link, const Frame& frame) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -14,7 +14,8 @@ namespace fractos {
 class Outbox {
  public:
   // The longest message it takes: a frame has room beside it for Hello, ping and pong.
-  static constexpr size_t kMaxPieceBytes = kMaxMessageBytes - kMaxSpecBytes - 16 * 1024;
+  static constexpr size_t kMaxBesideBytes = kMaxSpecBytes + 16 * 1024;
+  static constexpr size_t kMaxPieceBytes = kMaxMessageBytes - kMaxBesideBytes;
   static constexpr size_t kMaxBytes = 64 * 1024 * 1024;
 
   // Appends an encoded message, which is never divided between frames. False, and nothing happens:

@@ -20,8 +20,14 @@ inline constexpr size_t kMaxTextBytes = 4096;  // of what people read
 class FrameArena {
  public:
   FrameArena() : arena_(Options(block_)) {}
-  // Lives as long as the arena.
-  v1::Frame* NewFrame() { return google::protobuf::Arena::CreateMessage<v1::Frame>(&arena_); }
+  // Each lives until the next Reset.
+  template <typename M>
+  M* New() {
+    return google::protobuf::Arena::CreateMessage<M>(&arena_);
+  }
+  v1::Frame* NewFrame() { return New<v1::Frame>(); }
+  void Reset() { arena_.Reset(); }
+  size_t allocated() const { return arena_.SpaceAllocated(); }
 
  private:
   static google::protobuf::ArenaOptions Options(char (&block)[16 * 1024]) {

@@ -2,6 +2,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -536,6 +539,44 @@ TEST(CodecTest, MutatedFramesNeverCrash) {
   }
   EXPECT_GT(accepted, 1000u);
   EXPECT_GT(refused, 1000u);
+}
+
+// The peak of what a process of its own has in memory that reads this.
+int64_t PeakMiB(const std::string& bytes) {
+  const pid_t child = fork();
+  if (child == 0) _exit(DecodeFrame(bytes).ok() ? 1 : 0);
+  int status = -1;
+  rusage usage{};
+  wait4(child, &status, 0, &usage);
+  EXPECT_EQ(status, 0) << "refused by a process that lives";
+  return usage.ru_maxrss / 1024;
+}
+
+std::string Repeated(absl::string_view part, size_t bytes) {
+  std::string out;
+  while (out.size() + part.size() <= bytes) out.append(part.data(), part.size());
+  return out;
+}
+
+// promise: H-45
+TEST(CodecTest, AFrameBecomesNotManyTimesItsLengthInMemory) {
+  constexpr size_t kAlmostAll = kMaxMessageBytes - 64;
+  const int64_t nothing = PeakMiB(std::string(kMaxMessageBytes, '\0'));
+  // A field of a message, length and all.
+  const auto wrap = [](char field, const std::string& inner) {
+    std::string out(1, field);
+    size_t size = inner.size();
+    for (; size > 127; size >>= 7) out += static_cast<char>((size & 127) | 128);
+    return out + static_cast<char>(size) + inner;
+  };
+  const std::string lists = Repeated(absl::string_view("\x1a\0", 2), kAlmostAll);
+  const std::string kinds = Repeated(absl::string_view("\x0a\0\x12\0", 4), kAlmostAll);
+  const std::string unknown = Repeated(absl::string_view("\x6a\0", 2), kAlmostAll);
+  EXPECT_LT(PeakMiB(Repeated(absl::string_view("\x0a\0", 2), kMaxMessageBytes)) - nothing, 64);
+  EXPECT_LT(PeakMiB(wrap('\x0a', wrap('\x3a', lists))) - nothing, 64) << "steps of Recorded";
+  EXPECT_LT(PeakMiB(wrap('\x0a', kinds)) - nothing, 64) << "messages in one envelope";
+  EXPECT_LT(PeakMiB(wrap('\x0a', unknown)) - nothing, 64) << "fields of an envelope not known";
+  EXPECT_LT(PeakMiB(unknown + "garbage") - nothing, 64) << "fields of a frame not known";
 }
 
 }  // namespace

@@ -84,6 +84,21 @@ TEST_F(LinkTableTest, GarbageClosesTheLinkAndNothingElse) {
   b.WaitForMessages(1);
 }
 
+// promise: H-45
+TEST_F(LinkTableTest, ALongFrameIsReadOnlyFromWhoeverSaidWhoItIs) {
+  Node a("a"), b("b");
+  const std::string endpoint = b.ListenAndStart(Socket("b"));
+  const std::string hello = EncodeHello(a.self());
+  std::string messages;
+  while (messages.size() <= kMaxSpecBytes + 16 * 1024) messages += EncodeMessage(NumberedEnd(1));
+  SendRaw(endpoint, kLinkMethod, {hello + messages});
+  EXPECT_EQ(b.links().stats().frames_refused, 1u);
+  EXPECT_EQ(b.links().stats().messages_received, 0u);
+  SendRaw(endpoint, kLinkMethod, {hello, messages, "garbage"});
+  EXPECT_EQ(b.links().stats().frames_refused, 2u);
+  EXPECT_GT(b.links().stats().messages_received, 0u);
+}
+
 // promise: T-11
 TEST(ChannelArgumentsTest, TurnCompressionOffBothWays) {
   for (const char* endpoint : {"unix:/x", "host:1"}) {
