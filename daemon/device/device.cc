@@ -113,8 +113,8 @@ class Device::Impl {
   struct Running {
     fractos::Execute execution;
     Time deadline;
-    OutFrame frame;  // until it is sent
-    bool sent = false;
+    OutFrame frame;         // until it is sent
+    bool sent = false;      // or queued in the connection's stream, which keeps the order
     bool unwanted = false;  // cancelled, or timed out: only that it is answered matters
   };
   using Done = std::vector<Executed>;
@@ -135,6 +135,7 @@ class Device::Impl {
   std::shared_ptr<Connection> TakeInlineTurn(Time turn_ends);
   bool WaitInline(Connection& connection);
   void WriteTo(Connection& connection, OutFrame frame);
+  void SendTo(Connection& connection);
   void Break(const Connection& connection, absl::Status why);
 
   absl::Status ReadAnswers(Connection& connection, Done* done);
@@ -220,19 +221,28 @@ void Device::Impl::Execute(Ticket ticket, fractos::Execute execution) {
         clock_->Now() + std::clamp<Duration>(execution.timeout, Duration::zero(), kMaxDeadline);
     running.execution = std::move(execution);
     running.sent = connection != nullptr;
-    // Without an adaptor it waits here for the next one.
-    if (connection == nullptr) std::swap(running.frame, request);
+    if (connection != nullptr) {
+      // In here: a Cancel of what is sent must come behind it.
+      connection->stream.Queue(std::move(request));
+    } else {
+      running.frame = std::move(request);  // waits here for the next adaptor
+    }
     // Nobody else looks at the deadlines while there is no adaptor, or once the supervisor reads.
     wake = (reading_ || connection == nullptr) && running.deadline < next_due_;
   }
-  if (connection != nullptr) WriteTo(*connection, std::move(request));
+  if (connection != nullptr) SendTo(*connection);
   if (wake) waker_->Wake();
 }
 
 void Device::Impl::WriteTo(Connection& connection, OutFrame frame) {
-  absl::Status written = connection.stream.Write(std::move(frame));
-  if (!written.ok()) {
-    Break(connection, std::move(written));
+  connection.stream.Queue(std::move(frame));
+  SendTo(connection);
+}
+
+void Device::Impl::SendTo(Connection& connection) {
+  absl::Status sent = connection.stream.Send();
+  if (!sent.ok()) {
+    Break(connection, std::move(sent));
   } else if (connection.stream.WantsWrite()) {
     waker_->Wake();
   }
@@ -422,18 +432,19 @@ absl::Status Device::Impl::LaunchAndServe(std::shared_ptr<Exit> exit) {
   if (!description.ok()) return End(*exit, description.status());
   observer_->OnDescribed(*description);
 
-  std::map<Ticket, OutFrame> waited;  // in the order they came
   {
     absl::MutexLock lock(&mutex_);
     connection_ = connection;
     broken_ = absl::OkStatus();
-    for (auto& [ticket, running] : running_) {
-      waited.emplace(ticket, std::move(running.frame));
-      running.sent = true;
+    std::map<Ticket, Running*> waited;  // in the order they came
+    for (auto& [ticket, running] : running_) waited.emplace(ticket, &running);
+    for (auto& [ticket, running] : waited) {
+      connection->stream.Queue(std::move(running->frame));
+      running->sent = true;
     }
     reading_ = !running_.empty();
   }
-  for (auto& [ticket, frame] : waited) WriteTo(*connection, std::move(frame));
+  SendTo(*connection);
   absl::Status ended = Serve(*connection, *exit);
   // The connection may have been left because a writer found it broken, or the process had ended:
   // what the adaptor managed to answer before still counts.

@@ -39,20 +39,26 @@ FrameStream::FrameStream(UniqueFd socket) : socket_(std::move(socket)) {
   fcntl(socket_.get(), F_SETFL, fcntl(socket_.get(), F_GETFL) | O_NONBLOCK);
 }
 
-absl::Status FrameStream::Write(OutFrame frame) {
+void FrameStream::Queue(OutFrame frame) {
   Queued queued;
   queued.bytes.reserve(kHeaderBytes + frame.payload.size());
   AppendHeader(frame.payload.size(), &queued.bytes);
   queued.bytes += frame.payload;
   frame.payload.clear();
   queued.frame = std::move(frame);
+  absl::MutexLock lock(&write_mutex_);
+  queue_.push_back(std::move(queued));
+}
+
+absl::Status FrameStream::Send() {
+  std::deque<Queued> batch;
   {
     absl::MutexLock lock(&write_mutex_);
-    queue_.push_back(std::move(queued));
-    if (writing_ || blocked_) return absl::OkStatus();
+    if (writing_ || blocked_ || queue_.empty()) return absl::OkStatus();
     writing_ = true;
+    batch.swap(queue_);
   }
-  return SendQueued();
+  return SendQueued(std::move(batch));
 }
 
 bool FrameStream::WantsWrite() const {
@@ -63,25 +69,16 @@ bool FrameStream::WantsWrite() const {
 absl::Status FrameStream::Flush() {
   {
     absl::MutexLock lock(&write_mutex_);
-    if (writing_ || queue_.empty()) return absl::OkStatus();
+    if (writing_) return absl::OkStatus();
     blocked_ = false;
-    writing_ = true;
   }
-  return SendQueued();
+  return Send();
 }
 
-// Runs with writing_ set, so by one thread at a time.
-absl::Status FrameStream::SendQueued() {
-  std::deque<Queued> batch;
+// Sends `batch`, then what was queued meanwhile. Runs with writing_ set, so by one thread at a
+// time.
+absl::Status FrameStream::SendQueued(std::deque<Queued> batch) {
   while (true) {
-    {
-      absl::MutexLock lock(&write_mutex_);
-      batch.swap(queue_);
-      if (batch.empty()) {
-        writing_ = false;
-        return absl::OkStatus();
-      }
-    }
     absl::Status status;
     while (!batch.empty() && status.ok()) status = SendSome(&batch);
     if (!status.ok()) {
@@ -92,6 +89,12 @@ absl::Status FrameStream::SendQueued() {
       std::move(queue_.begin(), queue_.end(), std::back_inserter(batch));
       queue_.swap(batch);
       blocked_ = true;
+      return absl::OkStatus();
+    }
+    absl::MutexLock lock(&write_mutex_);
+    batch.swap(queue_);
+    if (batch.empty()) {
+      writing_ = false;
       return absl::OkStatus();
     }
   }

@@ -7,6 +7,7 @@
 #include <deque>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -51,8 +52,14 @@ class FrameStream {
 
   int fd() const { return socket_.get(); }
 
-  // Queues `frame` and sends as much as the socket takes. Unavailable once the peer is gone.
-  absl::Status Write(OutFrame frame);
+  // Puts `frame` behind those that wait for Send. No system call.
+  void Queue(OutFrame frame);
+  // Sends what is queued, as much as the socket takes. Unavailable once the peer is gone.
+  absl::Status Send();
+  absl::Status Write(OutFrame frame) {
+    Queue(std::move(frame));
+    return Send();
+  }
   // Whether something is queued that the socket did not take: Flush when it becomes writable.
   bool WantsWrite() const;
   absl::Status Flush();
@@ -74,7 +81,7 @@ class FrameStream {
     OutFrame frame;  // without its payload
   };
 
-  absl::Status SendQueued() ABSL_LOCKS_EXCLUDED(write_mutex_);
+  absl::Status SendQueued(std::deque<Queued> batch) ABSL_LOCKS_EXCLUDED(write_mutex_);
   absl::Status SendSome(std::deque<Queued>* batch);
   absl::Status ReadChunk(bool* more);
   absl::Status TakeFrames(absl::FunctionRef<absl::Status(absl::string_view)> on_frame);

@@ -9,8 +9,10 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -825,6 +827,31 @@ TEST_F(DeviceTest, WhatComesBeforeTheDescriptionWaitsForIt) {
   EXPECT_TRUE(device_->stats().ready);
 }
 
+// An adaptor would take no notice of a Cancel for what it does not know yet, and then be killed.
+TEST_F(DeviceTest, ACancelNeverOvertakesWhatItCancels) {
+  constexpr Ticket kWaiting = 3000;
+  absl::Notification go, over;
+  bool overtaken = false;
+  Start({[&](AdaptorEnd& end) {
+    go.WaitForNotification();
+    end.Describe();
+    for (Ticket executed = 0; executed < kWaiting;) {
+      const auto received = end.Receive();
+      if (!received.has_value()) break;
+      executed += received->message.has_execute();
+      overtaken |= received->message.has_cancel() && executed < received->message.cancel().id();
+    }
+    over.Notify();
+    end.SwallowForever();
+  }});
+  while (tickets_ < kWaiting) Execute({});
+  go.Notify();
+  while (!device_->stats().ready) std::this_thread::yield();
+  device_->Cancel(kWaiting);
+  EXPECT_TRUE(over.WaitForNotificationWithTimeout(kPatience));
+  EXPECT_FALSE(overtaken);
+}
+
 // promise: A-19
 TEST_F(DeviceTest, AnAdaptorThatRefusesItsOptionsIsNamed) {
   Start({[](AdaptorEnd& end) {
@@ -847,6 +874,43 @@ TEST_F(DeviceTest, AnAdaptorThatNeverDescribesItselfIsReplaced) {
          }});
   EXPECT_EQ(BytesOf(Run({Inline("x")})), "x");
   EXPECT_TRUE(absl::IsDeadlineExceeded(recorder_.AwaitDown()));
+}
+
+// What is left out of it is in what peers are told.
+// promise: A-02
+TEST(JudgeDescriptionTest, KeepsToItsBoundAlsoAsItIsPassedOn) {
+  DeviceDescription description = ParseDeviceDescription(kDescription).value();
+  while (DeviceDescriptionToJson(description).size() <= kMaxSpecBytes) {
+    OperationSpec& operation = description.operations.emplace_back();
+    operation.name = absl::StrCat("o", description.operations.size());
+    operation.refines_to.assign(kMaxRefinesTo, "./" + std::string(kMaxNameLength, 'x'));
+    for (size_t i = 0; i < kMaxArguments; ++i) {
+      ArgumentSpec& argument = operation.arguments.emplace_back();
+      argument.name = absl::StrCat("a", i);
+      argument.description = std::string(kMaxDescriptionText, 'x');
+    }
+  }
+  const auto judged = [&description](size_t told) {
+    const auto trim = [&](std::string* text) {
+      const size_t size = DeviceDescriptionToJson(description).size();
+      if (size > told) text->resize(text->size() - std::min(text->size(), size - told));
+    };
+    for (ArgumentSpec& argument : description.operations.back().arguments) {
+      trim(&argument.description);
+    }
+    std::string json = DeviceDescriptionToJson(description);
+    EXPECT_EQ(json.size(), told);
+    const std::string flag = ",\"stateful\":false";
+    EXPECT_NE(json.find(flag), std::string::npos);
+    json.erase(json.find(flag), flag.size());
+    v1::FromAdaptor reply;
+    reply.mutable_description()->set_json(json);
+    return JudgeDescription(reply.SerializeAsString()).status();
+  };
+  const absl::Status above = judged(kMaxSpecBytes + 1);
+  EXPECT_TRUE(absl::IsInvalidArgument(above)) << above;
+  EXPECT_THAT(std::string(above.message()), HasSubstr("as it is passed on"));
+  EXPECT_TRUE(judged(kMaxSpecBytes).ok());
 }
 
 // promise: A-02
