@@ -124,12 +124,24 @@ Outcome JudgeRefinement(v1::Refinement* refinement, const Execute& execution, Me
   return {Outcome::Refined{std::move(steps), std::move(produced->value)}};
 }
 
+// Peers are told it as this process writes it, a little longer maybe, and must find it within the
+// bound, too: they would have nothing to do with whoever says more.
+absl::StatusOr<DeviceDescription> JudgeDescribed(absl::string_view json) {
+  absl::StatusOr<DeviceDescription> description = ParseDeviceDescription(json);
+  if (!description.ok()) return description;
+  const size_t told = DeviceDescriptionToJson(*description).size();
+  if (told <= kMaxSpecBytes) return description;
+  return absl::InvalidArgumentError(absl::StrCat("the description is ", told,
+                                                 " bytes long as it is passed on, at most ",
+                                                 kMaxSpecBytes, " are allowed"));
+}
+
 }  // namespace
 
 absl::StatusOr<DeviceDescription> JudgeDescription(absl::string_view frame) {
   v1::FromAdaptor reply;
   if (reply.ParseFromArray(frame.data(), static_cast<int>(frame.size()))) {
-    if (reply.has_description()) return ParseDeviceDescription(reply.description().json());
+    if (reply.has_description()) return JudgeDescribed(reply.description().json());
     if (reply.has_result() && reply.result().has_failure()) {
       const v1::Failure& failure = reply.result().failure();
       return absl::FailedPreconditionError(absl::StrCat(
