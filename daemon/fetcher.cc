@@ -34,7 +34,7 @@ Fetcher::~Fetcher() = default;
 
 void Fetcher::Learn(const ClusterView& cluster) {
   absl::MutexLock lock(&mutex_);
-  clusters_[cluster.cluster] = cluster;
+  *clusters_.TryEmplace(cluster.cluster).first = cluster;
 }
 
 void Fetcher::Learn(const PeerInfo& peer) {
@@ -61,10 +61,10 @@ absl::StatusOr<std::string> Fetcher::WhereIs(const Incarnation& owner) {
     }
     if (!endpoint.empty()) return std::string(absl::StripPrefix(endpoint, "unix:"));
   }
-  auto cluster = clusters_.find(owner.address.cluster);
+  const ClusterView* cluster = clusters_.Find(owner.address.cluster);
   std::string where;
-  if (cluster != clusters_.end() && owner.address.replica < cluster->second.endpoints.size()) {
-    where = MemoryEndpointOf(cluster->second.endpoints[owner.address.replica]);
+  if (cluster != nullptr && owner.address.replica < cluster->endpoints.size()) {
+    where = MemoryEndpointOf(cluster->endpoints[owner.address.replica]);
   }
   if (where.empty()) {
     return absl::UnavailableError(

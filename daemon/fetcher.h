@@ -14,6 +14,7 @@
 #include "absl/synchronization/mutex.h"
 #include "lib/base/address.h"
 #include "lib/base/ids.h"
+#include "lib/base/recent_map.h"
 #include "lib/link/link_table.h"
 #include "lib/memory/memory_store.h"
 #include "lib/memory/transfer.h"
@@ -31,6 +32,9 @@ std::string MemoryEndpointOf(absl::string_view endpoint);
 // ever came from. Thread-safe.
 class Fetcher {
  public:
+  // What was learnt first is forgotten beyond so many; whoever needs it says it again.
+  static constexpr size_t kMostClusters = 4096;
+
   // Told of each Fetch exactly once, unless it was released before: OK when the bytes are in the
   // store; NotFound or Unavailable when their owner does not have them any more; ResourceExhausted
   // when there is no room for them now; another error when they cannot be kept here. Called on any
@@ -66,7 +70,7 @@ class Fetcher {
 
   mutable absl::Mutex mutex_;
   absl::flat_hash_map<Address, std::pair<BootId, std::string>> peers_ ABSL_GUARDED_BY(mutex_);
-  absl::flat_hash_map<std::string, ClusterView> clusters_ ABSL_GUARDED_BY(mutex_);
+  RecentMap<std::string, ClusterView> clusters_ ABSL_GUARDED_BY(mutex_){kMostClusters};
   // What is under way, by the number of the Fetch: a late answer to one that was released must not
   // be taken for that of the next.
   absl::flat_hash_map<ObjectId, uint64_t> pending_ ABSL_GUARDED_BY(mutex_);

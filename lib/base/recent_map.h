@@ -34,6 +34,10 @@ class RecentMap {
     auto entry = values_.find(key);
     return entry == values_.end() ? nullptr : &entry->second;
   }
+  const Value* Find(const Key& key) const {
+    const auto entry = values_.find(key);
+    return entry == values_.end() ? nullptr : &entry->second;
+  }
   // In no order.
   template <typename F>
   void ForEachValue(F visit) {

@@ -8,8 +8,9 @@ namespace fractos {
 
 bool LeaderBook::Learn(const ClusterView& view) {
   if (view.endpoints.empty()) return false;
-  auto [entry, is_new] = views_.try_emplace(view.cluster, view);
-  ClusterView& known = entry->second;
+  const auto [entry, is_new] = entries_.TryEmplace(view.cluster);
+  ClusterView& known = entry->view;
+  if (is_new) known = view;
   const bool outdated = view.endpoints.size() < known.endpoints.size() && view.epoch <= known.epoch;
   const bool moved = is_new || (!outdated && known.endpoints != view.endpoints);
   if (moved) known.endpoints = view.endpoints;
@@ -23,66 +24,66 @@ bool LeaderBook::Learn(const ClusterView& view) {
 }
 
 bool LeaderBook::SawLeader(const Address& peer, uint64_t epoch) {
-  const auto entry = views_.find(peer.cluster);
-  if (entry == views_.end() || epoch == 0 || epoch > kMaxEpoch) return false;
-  if (epoch < entry->second.epoch) return false;
-  if (peer.replica >= entry->second.endpoints.size()) return false;
-  const bool news = epoch > entry->second.epoch || entry->second.leader != peer.replica;
-  entry->second.epoch = epoch;
-  entry->second.leader = peer.replica;
-  refusals_.erase(peer.cluster);
+  Entry* const entry = entries_.Find(peer.cluster);
+  if (entry == nullptr || epoch == 0 || epoch > kMaxEpoch) return false;
+  ClusterView& view = entry->view;
+  if (epoch < view.epoch) return false;
+  if (peer.replica >= view.endpoints.size()) return false;
+  const bool news = epoch > view.epoch || view.leader != peer.replica;
+  view.epoch = epoch;
+  view.leader = peer.replica;
+  entry->refusals = 0;
   return news;
 }
 
 void LeaderBook::SawFollower(const Address& peer, const Address& hint) {
-  const auto entry = views_.find(peer.cluster);
-  if (entry == views_.end() || entry->second.leader != peer.replica) return;
+  Entry* const entry = entries_.Find(peer.cluster);
+  if (entry == nullptr || entry->view.leader != peer.replica) return;
   // Followers may point at each other for ever; every other round asks each in turn.
-  const size_t replicas = entry->second.endpoints.size();
-  const bool trust_hints = (refusals_[peer.cluster]++ / replicas) % 2 == 0;
+  const size_t replicas = entry->view.endpoints.size();
+  const bool trust_hints = (entry->refusals++ / replicas) % 2 == 0;
   if (trust_hints && hint.cluster == peer.cluster && hint.replica != peer.replica &&
-      hint.replica < entry->second.endpoints.size()) {
-    entry->second.leader = hint.replica;
+      hint.replica < replicas) {
+    entry->view.leader = hint.replica;
   } else {
-    TryNext(peer.cluster, peer.replica);
+    TryNext(entry->view);
   }
 }
 
 void LeaderBook::Lost(const Address& peer) {
-  const auto entry = views_.find(peer.cluster);
-  if (entry == views_.end() || entry->second.leader != peer.replica) return;
-  TryNext(peer.cluster, peer.replica);
+  Entry* const entry = entries_.Find(peer.cluster);
+  if (entry == nullptr || entry->view.leader != peer.replica) return;
+  TryNext(entry->view);
 }
 
 uint64_t LeaderBook::EpochOf(const std::string& cluster) const {
-  const auto entry = views_.find(cluster);
-  return entry == views_.end() ? 0 : entry->second.epoch;
+  const Entry* const entry = entries_.Find(cluster);
+  return entry == nullptr ? 0 : entry->view.epoch;
 }
 
 void LeaderBook::SawEpoch(const std::string& cluster, uint64_t epoch) {
-  const auto entry = views_.find(cluster);
-  if (entry == views_.end() || epoch > kMaxEpoch) return;
-  entry->second.epoch = std::max(entry->second.epoch, epoch);
+  Entry* const entry = entries_.Find(cluster);
+  if (entry == nullptr || epoch > kMaxEpoch) return;
+  entry->view.epoch = std::max(entry->view.epoch, epoch);
 }
 
 std::optional<Address> LeaderBook::LeaderOf(const std::string& cluster) const {
-  const auto entry = views_.find(cluster);
-  if (entry == views_.end()) return std::nullopt;
-  return Address{cluster, entry->second.leader};
+  const Entry* const entry = entries_.Find(cluster);
+  if (entry == nullptr) return std::nullopt;
+  return Address{cluster, entry->view.leader};
 }
 
 std::vector<ClusterView> LeaderBook::Views(const std::vector<std::string>& clusters) const {
   std::vector<ClusterView> views;
   for (const std::string& cluster : clusters) {
-    const auto entry = views_.find(cluster);
-    if (entry != views_.end()) views.push_back(entry->second);
+    const Entry* const entry = entries_.Find(cluster);
+    if (entry != nullptr) views.push_back(entry->view);
   }
   return views;
 }
 
-void LeaderBook::TryNext(const std::string& cluster, uint32_t after) {
-  ClusterView& view = views_.at(cluster);
-  view.leader = (after + 1) % view.endpoints.size();
+void LeaderBook::TryNext(ClusterView& view) {
+  view.leader = (view.leader + 1) % view.endpoints.size();
 }
 
 }  // namespace fractos

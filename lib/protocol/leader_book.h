@@ -3,21 +3,25 @@
 #ifndef FRACTOS_LIB_PROTOCOL_LEADER_BOOK_H_
 #define FRACTOS_LIB_PROTOCOL_LEADER_BOOK_H_
 
+#include <cstddef>
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "lib/base/address.h"
+#include "lib/base/recent_map.h"
 #include "lib/plan/step.h"
 
 namespace fractos {
 
 // Epochs above kMaxEpoch are not believed, whoever says them: the true leader's would look old for
-// ever. Regular value; not thread-safe.
+// ever. What was learnt first is forgotten when there is too much: the next continuation that needs
+// it says it again. Not thread-safe.
 class LeaderBook {
  public:
+  static constexpr size_t kMostClusters = 4096;
+
   // Takes over what is new in `view`; whether its endpoints were. Fewer endpoints are believed with
   // a newer epoch only: views travel with runs, and one from before a cluster grew would have its
   // new replicas, and a leader among them, forgotten. One that is gone is asked in vain, no more.
@@ -43,10 +47,14 @@ class LeaderBook {
   std::vector<ClusterView> Views(const std::vector<std::string>& clusters) const;
 
  private:
-  void TryNext(const std::string& cluster, uint32_t after);
+  struct Entry {
+    ClusterView view;
+    size_t refusals = 0;  // in a row
+  };
 
-  std::map<std::string, ClusterView> views_;
-  std::map<std::string, size_t> refusals_;  // in a row
+  static void TryNext(ClusterView& view);
+
+  RecentMap<std::string, Entry> entries_{kMostClusters};
 };
 
 }  // namespace fractos

@@ -44,6 +44,18 @@ TEST(LeaderBookTest, LearnsWhatIsNew) {
   EXPECT_EQ(book.Views({kCluster})[0], moved);
 }
 
+// promise: H-46
+TEST(LeaderBookTest, ForgetsWhatItLearntFirstRatherThanGrow) {
+  LeaderBook book;
+  for (size_t i = 0; i <= LeaderBook::kMostClusters; ++i) {
+    EXPECT_TRUE(book.Learn({"default/c" + std::to_string(i), {"unix:/x"}, 0, 1}));
+  }
+  EXPECT_FALSE(book.LeaderOf("default/c0").has_value());
+  EXPECT_TRUE(book.LeaderOf("default/c1").has_value());
+  EXPECT_TRUE(book.Learn({"default/c0", {"unix:/x"}, 0, 1})) << "anew";
+  EXPECT_EQ(book.EpochOf("default/c0"), 1u);
+}
+
 // promise: H-44
 TEST(LeaderBookTest, AViewOfBeforeTheClusterGrewTakesNoReplicaAway) {
   LeaderBook book;
