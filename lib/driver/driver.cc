@@ -269,18 +269,22 @@ class Driver::Impl final : public LinkObserver {
     {
       const absl::MutexLock lock(&mutex_);
       const Address& address = peer.self.address;
-      peers_[address] = peer;
       const auto view = clusters_.find(address.cluster);
-      if (view != clusters_.end() && peer.epoch > view->second.epoch) {
+      // Let go of meanwhile: nobody would say that it is lost.
+      if (view == clusters_.end() || address.replica >= view->second.endpoints.size()) return;
+      peers_[address] = peer;
+      if (peer.epoch > view->second.epoch) {
         view->second.epoch = peer.epoch;
         view->second.leader = address.replica;
       }
       concerned = RunsThatNeed(address.cluster);
     }
     for (const RunId& id : concerned) {
-      WithRun(id, [&peer](Run& run, Time now, DriverActions* actions) {
-        run.core->LinkUp(now, peer.self, peer.epoch, actions);
-      });
+      WithRun(id, [this, &peer](Run& run, Time now, DriverActions* actions)
+                      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+                        if (!peers_.contains(peer.self.address)) return;  // lost meanwhile
+                        run.core->LinkUp(now, peer.self, peer.epoch, actions);
+                      });
     }
     if (options_.on_peer != nullptr) options_.on_peer(peer);
   }
