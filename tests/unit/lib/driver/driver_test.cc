@@ -7,7 +7,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
@@ -50,8 +49,6 @@ class Peer : public LinkObserver {
     for (Message& message : messages) messages_.push_back(std::move(message));
   }
 
-  // Says of itself that it leads under `epoch`.
-  void Say(uint64_t epoch) { links_.Update({Replica("default/a", 0), epoch, "", ""}); }
 
   // Waits for the driver's Link, and tells it.
   void Tell(Message message) {
@@ -351,26 +348,6 @@ TEST_F(DriverTest, LetsGoOfReplicasThatThereAreNoLonger) {
   EXPECT_TRUE(driver_->peers().empty());
   driver_->Unlearn("default/a");
   EXPECT_TRUE(driver_->clusters().empty());
-}
-
-// What it says last may be under way while the driver lets go of it.
-TEST_F(DriverTest, AReplicaLetGoOfIsNotTakenForOneThatIsThere) {
-  Start();
-  std::atomic<bool> done = false;
-  std::thread talker([this, &done] {
-    for (uint64_t epoch = 1; !done; ++epoch) peer_->Say(epoch);
-  });
-  for (int i = 0; i < 40; ++i) {
-    driver_->Learn({{"default/a", {endpoint_}, 0, 0}});
-    while (driver_->peers().empty()) std::this_thread::yield();
-    driver_->Unlearn("default/a");
-    absl::Notification over;  // what the loop's thread was at
-    loop_.Post([&over] { over.Notify(); });
-    over.WaitForNotification();
-    EXPECT_TRUE(driver_->peers().empty());
-  }
-  done = true;
-  talker.join();
 }
 
 }  // namespace

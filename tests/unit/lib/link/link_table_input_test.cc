@@ -91,7 +91,7 @@ TEST_F(LinkTableTest, ALongFrameIsReadOnlyFromWhoeverSaidWhoItIs) {
   const std::string hello = EncodeHello(a.self());
   std::string messages;
   while (messages.size() <= kMaxSpecBytes + 16 * 1024) messages += EncodeMessage(NumberedEnd(1));
-  SendRaw(endpoint, kLinkMethod, {hello + messages});
+  SendRaw(endpoint, kLinkMethod, {hello + messages, "garbage"});
   EXPECT_EQ(b.links().stats().frames_refused, 1u);
   EXPECT_EQ(b.links().stats().messages_received, 0u);
   SendRaw(endpoint, kLinkMethod, {hello, messages, "garbage"});
