@@ -1,16 +1,23 @@
 #include "cli/cluster/follower.h"
 
+#include <chrono>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "lib/kube/errors.h"
 
 namespace fractos::cluster {
+namespace {
+
+constexpr std::chrono::seconds kAskAgain{1};
+
+}  // namespace
 
 Follower::Follower(kube::Client* client, kube::WaitableClock* clock,
                    const kube::Collection& collection, kube::Object first,
                    std::function<void()> on_change)
     : client_(client),
+      clock_(clock),
       collection_(collection),
       name_(first.name()),
       uid_(first.uid()),
@@ -40,10 +47,16 @@ void Follower::Replace(std::vector<kube::Object> objects, const std::string&) {
     if (object.name() != name_ || object.uid() != uid_) continue;
     return Take(std::move(object), false);
   }
-  // The list may come from a cache that has not heard of the object yet.
-  const absl::StatusOr<kube::Object> there =
-      client_->Get({.stop = stop_.get_token()}, collection_, name_);
-  if (!kube::IsNotFound(there.status()) && !(there.ok() && there->uid() != uid_)) return;
+  // The list may come from a cache that has not heard of the object yet. This is asked until it is
+  // answered: no event will come of what was deleted before the list.
+  while (true) {
+    absl::StatusOr<kube::Object> there =
+        client_->Get({.stop = stop_.get_token()}, collection_, name_);
+    if (there.ok() && there->uid() == uid_) return Take(*std::move(there), false);
+    if (there.ok() || kube::IsNotFound(there.status())) break;
+    OnError(there.status());
+    if (!kube::SleepFor(*clock_, kAskAgain, stop_.get_token())) return;
+  }
   {
     const absl::MutexLock lock(&mutex_);
     view_.gone = true;

@@ -50,6 +50,7 @@ class Follower final : private kube::ReflectorStore {
   void OnError(const absl::Status& error);
 
   kube::Client* const client_;
+  kube::WaitableClock* const clock_;
   const kube::Collection collection_;
   const std::string name_;
   const std::string uid_;

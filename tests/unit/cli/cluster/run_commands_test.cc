@@ -3,6 +3,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "lib/kube/errors.h"
 #include "nlohmann/json.hpp"
@@ -221,6 +222,25 @@ TEST_F(RunCommandsTest, ADeletedRunIsNotWaitedFor) {
   Put(Classify(), Running());
   After("watch", "taskgraphs", [this] { server_.Remove(TaskGraphs("default"), "classify-x7k2p"); });
   const Printed printed = Capture([this] { return cluster::Watch(target_, "classify-x7k2p", {}); });
+  EXPECT_EQ(printed.code, kExitFailed);
+  EXPECT_THAT(printed.err, HasSubstr("was deleted before it had ended"));
+}
+
+TEST_F(RunCommandsTest, ARunDeletedWhileTheServerWasAwayIsNotWaitedFor) {
+  Put(Classify(), Running());
+  After("watch", "taskgraphs", [this] {
+    const absl::Status away = kube::MakeError(kube::TransportFailure::kConnectionLost, "away");
+    Fail("get", "taskgraphs", away);
+    server_.Compact();
+    server_.BreakWatches(away);
+    server_.Remove(TaskGraphs("default"), "classify-x7k2p");
+  });
+  std::thread time([this] {
+    if (!time_.AwaitWaiter(std::chrono::seconds(1))) ::raise(SIGINT);  // it would wait for ever
+    time_.Advance(std::chrono::seconds(1));
+  });
+  const Printed printed = Capture([this] { return cluster::Watch(target_, "classify-x7k2p", {}); });
+  time.join();
   EXPECT_EQ(printed.code, kExitFailed);
   EXPECT_THAT(printed.err, HasSubstr("was deleted before it had ended"));
 }
