@@ -49,7 +49,6 @@ class Peer : public LinkObserver {
     for (Message& message : messages) messages_.push_back(std::move(message));
   }
 
-
   // Waits for the driver's Link, and tells it.
   void Tell(Message message) {
     absl::MutexLock lock(&mutex_);
