@@ -94,7 +94,7 @@ class Node {
   void WriteNext() {
     writing_ = !waiting_.empty();
     if (!writing_) return;
-    const grpc::ByteBuffer message = std::move(waiting_.front());
+    const grpc::ByteBuffer message = waiting_.front();
     waiting_.pop_front();
     out_->Write(message, ToTag(Tag::kWritten));
   }
