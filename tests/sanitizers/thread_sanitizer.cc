@@ -193,7 +193,8 @@ extern "C" bool NotificationWaitWithTimeout(const void* notification, Span timeo
 
 // gRPC: whoever starts an operation releases its tag, and whoever gets that tag from the completion
 // queue acquires it.
-struct GrpcEvent {  // grpc_event
+constexpr int kGrpcOperationComplete = 2;  // GRPC_OP_COMPLETE
+struct GrpcEvent {                         // grpc_event
   int type;
   int success;
   void* tag;
@@ -222,7 +223,8 @@ extern "C" bool GrpcBeginOperation(void* queue, void* tag) {
 extern "C" GrpcEvent grpc_completion_queue_next(void* queue, GrpcTime deadline, void* reserved) {
   FRACTOS_REAL(grpc_completion_queue_next, grpc_completion_queue_next);
   const GrpcEvent event = real(queue, deadline, reserved);
-  if (event.tag != nullptr) __tsan_acquire(event.tag);
+  // Otherwise nothing was handed over, and the tag is whatever was there.
+  if (event.type == kGrpcOperationComplete) __tsan_acquire(event.tag);
   return event;
 }
 
