@@ -1,6 +1,5 @@
 // What a Link makes of those who do not speak its protocol.
 #include <grpcpp/create_channel.h>
-#include <grpcpp/generic/generic_stub.h>
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -11,6 +10,7 @@
 #include "lib/base/limits.h"
 #include "lib/link/stream.h"
 #include "tests/unit/lib/link/link_table_harness.h"
+#include "tests/unit/lib/runtime/raw_call.h"
 
 namespace fractos {
 namespace {
@@ -25,35 +25,8 @@ grpc::Status SendRaw(const std::string& endpoint, const std::string& method,
   const grpc::ChannelArguments arguments = compression == GRPC_COMPRESS_NONE
                                                ? ChannelArgumentsFor("unix:/x", kMaxMessageBytes)
                                                : grpc::ChannelArguments();
-  grpc::GenericStub stub(
-      grpc::CreateCustomChannel(endpoint, grpc::InsecureChannelCredentials(), arguments));
-  grpc::CompletionQueue queue;
-  grpc::ClientContext context;
-  context.set_compression_algorithm(compression);
-  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(10));
-  auto call = stub.PrepareCall(&context, method, &queue);
-  auto wait = [&queue] {
-    void* tag;
-    bool ok;
-    return queue.Next(&tag, &ok) && ok;
-  };
-  call->StartCall(nullptr);
-  bool ok = wait();
-  for (const std::string& frame : frames) {
-    grpc::Slice slice(frame);
-    if (!ok) break;
-    call->Write(grpc::ByteBuffer(&slice, 1), nullptr);
-    ok = wait();
-  }
-  grpc::ByteBuffer answer;
-  do {
-    call->Read(&answer, nullptr);
-  } while (wait());
-  grpc::Status status;
-  call->Finish(&status, nullptr);
-  wait();
-  queue.Shutdown();
-  return status;
+  return CallRaw(grpc::CreateCustomChannel(endpoint, grpc::InsecureChannelCredentials(), arguments),
+                 method, frames, AfterwardsSay::kNothing, compression);
 }
 
 // Promise: what a peer says is hostile input; the Link is closed and the process lives.

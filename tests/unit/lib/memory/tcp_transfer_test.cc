@@ -3,7 +3,6 @@
 #include <gmock/gmock.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/generic/async_generic_service.h>
-#include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/security/credentials.h>
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server.h>
@@ -26,6 +25,7 @@
 #include "lib/memory/sealed_file.h"
 #include "lib/memory/transfer.h"
 #include "tests/unit/lib/runtime/no_descriptors.h"
+#include "tests/unit/lib/runtime/raw_call.h"
 
 namespace fractos {
 namespace {
@@ -400,31 +400,8 @@ TEST_F(TcpTransferTest, AStoreSaysBeforehandThatThereIsNoRoom) {
 // Says `request` to the server's `method`, and how that ended.
 grpc::Status Ask(const std::string& endpoint, const std::string& method,
                  const std::string& request) {
-  grpc::GenericStub stub(grpc::CreateChannel(endpoint, grpc::InsecureChannelCredentials()));
-  grpc::CompletionQueue queue;
-  grpc::ClientContext context;
-  auto call = stub.PrepareCall(&context, method, &queue);
-  auto wait = [&queue] {
-    void* tag;
-    bool ok;
-    return queue.Next(&tag, &ok) && ok;
-  };
-  call->StartCall(nullptr);
-  wait();
-  const grpc::Slice slice(request);
-  call->WriteLast(grpc::ByteBuffer(&slice, 1), {}, nullptr);
-  wait();
-  grpc::ByteBuffer answer;
-  do {
-    call->Read(&answer, nullptr);
-  } while (wait());
-  grpc::Status status;
-  call->Finish(&status, nullptr);
-  wait();
-  queue.Shutdown();
-  while (wait()) {
-  }
-  return status;
+  return CallRaw(grpc::CreateChannel(endpoint, grpc::InsecureChannelCredentials()), method,
+                 {request}, AfterwardsSay::kNoMore);
 }
 
 // promise: M-26
