@@ -263,11 +263,8 @@ TEST_F(DriverTest, NobodySeesARunThatHasNotStarted) {
 TEST_F(DriverTest, AValueThatItHasNoRoomForIsNotFetched) {
   options_.memory_quota_bytes = 10;
   Start();
-  Plan plan;
+  Plan plan = OneStep();
   plan.mode = Mode::kCentralized;
-  plan.steps = {NewStep("one")};
-  plan.clusters = {"default/a"};
-  plan.deadline = std::chrono::seconds(60);
   RunRecord record;
   record.run = NamedId<RunId>("large");
   peer_->Tell(Accepted{{record.run, "one", ResultId()}, 1});  // once the Link is there
@@ -287,11 +284,9 @@ TEST_F(DriverTest, AValueThatItHasNoRoomForIsNotFetched) {
 // promise: R-14
 TEST_F(DriverTest, AnOutputOfItsOwnIsReadFromItsOwnMemory) {
   Start();
-  Plan plan;
+  Plan plan = OneStep();
   plan.mode = Mode::kCentralized;
-  plan.steps = {NewStep("one"), NewStep("two", {"one"})};
-  plan.clusters = {"default/a"};
-  plan.deadline = std::chrono::seconds(60);
+  plan.steps.push_back(NewStep("two", {"one"}));
   RunRecord record;
   record.run = NamedId<RunId>("own");
   peer_->Tell(Accepted{{record.run, "one", ResultId()}, 1});  // once the Link is there
