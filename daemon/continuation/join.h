@@ -11,9 +11,9 @@
 namespace fractos {
 
 // Bounds on one step at one daemon. An edge normally brings one result, and a few that differ after
-// daemons died; combinations grow exponentially. What exceeds the bounds waits until
-// the driver has said which results stand and the rest is dropped: a candidate is not accepted, so
-// it is sent again, and a combination is not executed.
+// daemons died; combinations grow exponentially. What exceeds the bounds waits until the driver has
+// said which results stand and the rest is dropped: a candidate is not accepted, so it is sent
+// again, and a combination is not executed.
 inline constexpr size_t kMaxCandidates = 32;  // along one edge
 inline constexpr size_t kMaxCombinations = 64;
 
