@@ -11,6 +11,7 @@
 #include "daemon/election/lease_election.h"
 #include "lib/api/names.h"
 #include "lib/base/limits.h"
+#include "lib/base/seconds.h"
 #include "lib/plan/names.h"
 
 namespace fractos {
@@ -37,8 +38,6 @@ absl::Status Missing(absl::string_view flag, absl::string_view why) {
 Duration Seconds(double seconds) {
   return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
 }
-
-double InSeconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
 
 // What the flags leave open in a pod follows from the pod.
 absl::Status CompleteFromPod(const std::string& service, bool replica_given, DaemonFlags* flags) {

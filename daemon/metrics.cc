@@ -15,6 +15,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/synchronization/mutex.h"
 #include "lib/base/limits.h"
+#include "lib/base/seconds.h"
 #include "lib/metrics/metric_family.h"
 #include "lib/metrics/process_metrics.h"
 #include "lib/metrics/rest_client_metrics.h"
@@ -30,8 +31,6 @@ using prometheus::MetricType;
 prometheus::Histogram::BucketBoundaries Buckets() {
   return {20e-6, 50e-6, 100e-6, 200e-6, 500e-6, 1e-3, 2e-3, 5e-3, 10e-3, 50e-3, 0.2, 1, 5, 30};
 }
-
-double ToSeconds(Duration took) { return std::chrono::duration<double>(took).count(); }
 
 // A histogram for each operation. Thread-safe.
 class ByOperation {
@@ -51,7 +50,7 @@ class ByOperation {
       }
       histogram = it->second;
     }
-    histogram->Observe(ToSeconds(took));
+    histogram->Observe(InSeconds(took));
   }
 
  private:
@@ -87,7 +86,7 @@ class Metrics::Impl {
     executions_.Observe(operation, took);
   }
   void Step(const std::string& operation, Duration took) { steps_.Observe(operation, took); }
-  void Hop(Duration took) { hops_.Observe(ToSeconds(took)); }
+  void Hop(Duration took) { hops_.Observe(InSeconds(took)); }
   void ElectionWon() { elections_won_.Increment(); }
   kube::RestObserver* Requests() { return requests_.has_value() ? &*requests_ : nullptr; }
 

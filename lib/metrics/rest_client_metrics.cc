@@ -1,7 +1,8 @@
 #include "lib/metrics/rest_client_metrics.h"
 
-#include <chrono>
 #include <string>
+
+#include "lib/base/seconds.h"
 
 namespace fractos {
 namespace {
@@ -24,8 +25,6 @@ Family<Histogram>& Distribute(prometheus::Registry* registry, const prometheus::
                               const char* name, const char* help) {
   return prometheus::BuildHistogram().Name(name).Help(help).Labels(labels).Register(*registry);
 }
-
-double Seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
 
 std::string Text(absl::string_view text) { return std::string(text); }
 
@@ -62,12 +61,12 @@ void RestClientMetrics::OnRetry(absl::string_view code, absl::string_view verb,
 }
 
 void RestClientMetrics::OnDuration(absl::string_view verb, absl::string_view host, Duration took) {
-  Observe(durations_, verb, host, TimeBuckets(), Seconds(took));
+  Observe(durations_, verb, host, TimeBuckets(), InSeconds(took));
 }
 
 void RestClientMetrics::OnRateLimited(absl::string_view verb, absl::string_view host,
                                       Duration took) {
-  Observe(limited_, verb, host, TimeBuckets(), Seconds(took));
+  Observe(limited_, verb, host, TimeBuckets(), InSeconds(took));
 }
 
 void RestClientMetrics::OnRequestSize(absl::string_view verb, absl::string_view host,

@@ -5,6 +5,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "lib/base/seconds.h"
 #include "lib/metrics/process_metrics.h"
 #include "lib/metrics/rest_client_metrics.h"
 #include "prometheus/counter.h"
@@ -20,8 +21,6 @@ using prometheus::Family;
 using prometheus::Gauge;
 using prometheus::Histogram;
 using Buckets = Histogram::BucketBoundaries;
-
-double Seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
 
 // controller-runtime's; client-go's for queues (powers of ten).
 Buckets ReconcileBuckets() {
@@ -60,7 +59,7 @@ class ControllerImpl final : public ControllerMetrics {
   void OnStart() override { active_.Increment(); }
   void OnEnd(ReconcileOutcome outcome, Duration took) override {
     active_.Decrement();
-    time_.Observe(Seconds(took));
+    time_.Observe(InSeconds(took));
     if (outcome == ReconcileOutcome::kSuccess) {
       success_.Increment();
     } else if (outcome == ReconcileOutcome::kRequeueAfter) {
@@ -103,8 +102,8 @@ class QueueImpl final : public kube::WorkQueueMetrics {
 
   void OnAdd() override { adds_.Increment(); }
   void OnDepth(size_t depth) override { depth_.Set(static_cast<double>(depth)); }
-  void OnGet(Duration queued) override { queued_.Observe(Seconds(queued)); }
-  void OnDone(Duration worked) override { worked_.Observe(Seconds(worked)); }
+  void OnGet(Duration queued) override { queued_.Observe(InSeconds(queued)); }
+  void OnDone(Duration worked) override { worked_.Observe(InSeconds(worked)); }
   void OnRetry() override { retries_.Increment(); }
 
  private:
@@ -215,8 +214,8 @@ std::string Metrics::Render() const {
     const absl::MutexLock lock(&impl_->mutex);
     for (const Impl::Queue& each : impl_->known_queues) {
       const kube::WorkQueue::Unfinished work = each.queue->UnfinishedWork();
-      each.unfinished->Set(Seconds(work.total));
-      each.longest->Set(Seconds(work.longest));
+      each.unfinished->Set(InSeconds(work.total));
+      each.longest->Set(InSeconds(work.longest));
     }
   }
   std::vector<prometheus::MetricFamily> families = impl_->registry.Collect();

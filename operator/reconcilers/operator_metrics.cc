@@ -6,6 +6,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "lib/api/conditions.h"
+#include "lib/base/seconds.h"
 #include "prometheus/counter.h"
 #include "prometheus/gauge.h"
 #include "prometheus/histogram.h"
@@ -19,8 +20,6 @@ using prometheus::Gauge;
 using prometheus::Histogram;
 
 constexpr const char* kConditions[] = {"Accepted", "Ready", "Progressing", "Degraded"};
-
-double Seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
 
 Histogram::BucketBoundaries RunBuckets() {
   return {.005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10, 30, 60, 300, 3600};
@@ -128,7 +127,7 @@ void OperatorMetrics::OnRunEnded(Mode mode, const RunRecord& record) {
                                       {"outcome", std::string(RunPhaseName(record.phase))}};
   impl_->finished.Add(by_outcome).Increment();
   const Duration took = std::chrono::microseconds(record.end_us - record.start_us);
-  impl_->seconds.Add(by_outcome, RunBuckets()).Observe(Seconds(took));
+  impl_->seconds.Add(by_outcome, RunBuckets()).Observe(InSeconds(took));
   const auto add = [&by_mode](Family<Counter>& family, uint64_t number) {
     family.Add(by_mode).Increment(static_cast<double>(number));
   };
@@ -144,7 +143,7 @@ void OperatorMetrics::OnRecordWrite(RecordWrite result, Duration took) {
                      : result == RecordWrite::kConflict ? "conflict"
                                                         : "error";
   impl_->writes.Add({{"result", name}}).Increment();
-  impl_->write_seconds.Observe(Seconds(took));
+  impl_->write_seconds.Observe(InSeconds(took));
 }
 
 void OperatorMetrics::OnRedrive(bool failing) {
