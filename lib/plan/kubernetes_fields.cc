@@ -244,6 +244,7 @@ PodVolumes CheckKubernetesFields(YamlMap* spec, YamlFaults* faults) {
 
 void CheckVolumeMounts(const Field& field, const PodVolumes& volumes, YamlFaults* faults) {
   static const RE2& path = *new RE2("/[^:]*");
+  static const RE2& taken = *new RE2("/+run/+fractos(/.*)?");
   const std::vector<std::string> known(volumes.names.begin(), volumes.names.end());
   std::set<std::string> paths;
   for (const YamlField& item : ReadList(field, kMaxVolumeMounts, faults)) {
@@ -262,7 +263,13 @@ void CheckVolumeMounts(const Field& field, const PodVolumes& volumes, YamlFaults
           absl::StrCat("there is no volume ", Quoted(*name),
                        *name == "data" ? ": spec.volume makes it" : "", DidYouMean(*name, known)));
     }
-    if (path_field.has_value()) CheckOnce(mount_path, *path_field, &paths, faults);
+    if (!mount_path.has_value()) continue;
+    if (RE2::FullMatch(*mount_path, taken)) {
+      faults->Add(*path_field->node, path_field->path,
+                  absl::StrCat("/run/fractos is taken, where daemon and adaptor meet: not ",
+                               Quoted(*mount_path)));
+    }
+    CheckOnce(mount_path, *path_field, &paths, faults);
   }
 }
 

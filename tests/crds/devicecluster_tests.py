@@ -136,6 +136,13 @@ def test_the_fields_of_a_cluster_are_checked(server):
         "spec.adaptor.volumeMounts[0].mountPath": {
             "adaptor": {"command": command, "volumeMounts": [{"name": "data", "mountPath": "data"}]}
         },
+        'spec.adaptor.volumeMounts[0].mountPath: Invalid value: "string": /run/fractos is taken': {
+            "adaptor": {
+                "command": command,
+                "volumeMounts": [{"name": "data", "mountPath": "/run/fractos/data"}],
+            },
+            "volume": {"claimName": "photos"},
+        },
         "spec.adaptor.env[0]": {
             "adaptor": {"command": command, "env": [{"name": "A", "valueFrom": {}}]}
         },
