@@ -79,7 +79,7 @@ class Core::Impl {
   void On(Event& event, const Incarnation& from, const Nack& message);
   void On(Event& event, const Incarnation& from, const StaleEpoch& message);
   void TellDeposed(Event& event, const Incarnation& from, uint64_t epoch);
-  void LearnViews(Event& event, const std::vector<ClusterView>& views);
+  void LearnViews(Event& event, const Continuation& continuation);
   std::optional<Nack> Refuse(const Incarnation& from, const HandOver& message);
   void Keep(Event& event, Run& run, const Incarnation& from, HandOver message);
   void Renew(Event& event, Run& run, Candidate& candidate, const HandOver& message);

@@ -6,6 +6,7 @@
 #include "daemon/continuation/core_impl.h"
 #include "daemon/continuation/join.h"
 #include "lib/base/limits.h"
+#include "lib/protocol/continuation.h"
 
 namespace fractos {
 namespace {
@@ -86,7 +87,7 @@ void Core::Impl::On(Event& event, const Incarnation& from, HandOver message) {
   }
   Run& run = RunOf(event, message);
   if (message.redrive > run.redrive) RaiseRedrive(event, run, message.redrive);
-  LearnViews(event, message.continuation->clusters);
+  LearnViews(event, *message.continuation);
 
   const EdgeKey key = message.key();
   const uint64_t redrive = message.redrive;
@@ -137,10 +138,10 @@ void Core::Impl::TellDeposed(Event& event, const Incarnation& from, uint64_t epo
   book_.SawEpoch(from.address.cluster, epoch);
 }
 
-void Core::Impl::LearnViews(Event& event, const std::vector<ClusterView>& views) {
+void Core::Impl::LearnViews(Event& event, const Continuation& continuation) {
   std::vector<ClusterView> news;
-  for (const ClusterView& view : views) {
-    if (book_.Learn(view)) news.push_back(view);
+  for (const ClusterView& view : continuation.clusters) {
+    if (Needs(continuation, view.cluster) && book_.Learn(view)) news.push_back(view);
   }
   if (!news.empty()) event.Emit(LearnClusters{std::move(news)});
   // Whatever they say of its own cluster, a leader knows better.

@@ -32,4 +32,11 @@ Continuation RestFrom(const StepPtr& first, const std::vector<StepPtr>& later,
   return rest;
 }
 
+bool Needs(const Continuation& continuation, const std::string& cluster) {
+  const auto is_there = [&cluster](const StepPtr& step) { return step->cluster == cluster; };
+  const auto may_be = [&cluster](const OperationSignature& one) { return one.cluster == cluster; };
+  return std::any_of(continuation.steps.begin(), continuation.steps.end(), is_there) ||
+         std::any_of(continuation.signatures.begin(), continuation.signatures.end(), may_be);
+}
+
 }  // namespace fractos

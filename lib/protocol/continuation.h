@@ -2,6 +2,7 @@
 #ifndef FRACTOS_LIB_PROTOCOL_CONTINUATION_H_
 #define FRACTOS_LIB_PROTOCOL_CONTINUATION_H_
 
+#include <string>
 #include <vector>
 
 #include "lib/plan/step.h"
@@ -14,6 +15,9 @@ namespace fractos {
 // `signatures` and `book` what doing them takes. Which run it is the caller fills in.
 Continuation RestFrom(const StepPtr& first, const std::vector<StepPtr>& later,
                       const std::vector<OperationSignature>& signatures, const LeaderBook& book);
+
+// Whether `cluster` is where a step of `continuation` is done, or what one may refine to.
+bool Needs(const Continuation& continuation, const std::string& cluster);
 
 }  // namespace fractos
 

@@ -16,8 +16,8 @@
 namespace fractos {
 
 // Epochs above kMaxEpoch are not believed, whoever says them: the true leader's would look old for
-// ever. What was learnt first is forgotten when there is too much: the next continuation that needs
-// it says it again. Not thread-safe.
+// ever. What was learnt first, and not again since, is forgotten when there is too much: the next
+// continuation that needs it says it again. Not thread-safe.
 class LeaderBook {
  public:
   static constexpr size_t kMostClusters = 4096;

@@ -58,17 +58,26 @@ TEST_F(HandOnTest, WhatALaterStepMayRefineToTravelsAlong) {
 
 // What others believe of a cluster is told to whoever dials, once.
 TEST_F(HandOnTest, NewsOfClustersComeBeforeWhatNeedsThem) {
+  Receive(Hand({NewStep("one"), At("b", "two", {"one"})}));
+  ASSERT_EQ(All<LearnClusters>().size(), 1u);
+  EXPECT_EQ(All<LearnClusters>()[0].clusters.size(), 2u);
+  EXPECT_TRUE(std::holds_alternative<LearnClusters>(actions_.front()));
+  Receive(Hand({NewStep("other"), At("b", "two", {"other"})}));
+  EXPECT_TRUE(All<LearnClusters>().empty());
+}
+
+// promise: H-46
+TEST_F(HandOnTest, NothingIsLearntOfClustersThatNoStepNeeds) {
   Receive(Hand({NewStep("one")}));
   ASSERT_EQ(All<LearnClusters>().size(), 1u);
-  EXPECT_EQ(All<LearnClusters>()[0].clusters.size(), 3u);
-  EXPECT_TRUE(std::holds_alternative<LearnClusters>(actions_.front()));
-  Receive(Hand({NewStep("other")}));
-  EXPECT_TRUE(All<LearnClusters>().empty());
+  ASSERT_EQ(All<LearnClusters>()[0].clusters.size(), 1u);
+  EXPECT_EQ(All<LearnClusters>()[0].clusters[0].cluster, "default/a");
 }
 
 // promise: H-28
 TEST_F(HandOnTest, TheEpochOfASenderIsRemembered) {
-  HandOver message = Hand({NewStep("one", {"read"})}, Given("read", "cat"));
+  HandOver message =
+      Hand({NewStep("one", {"read"}), At("b", "two", {"one"})}, Given("read", "cat"));
   Receive(message);
   message.sender_epoch = 7;
   Receive(message);
