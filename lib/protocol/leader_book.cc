@@ -1,6 +1,7 @@
 #include "lib/protocol/leader_book.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "lib/base/limits.h"
 
@@ -8,13 +9,14 @@ namespace fractos {
 
 bool LeaderBook::Learn(const ClusterView& view) {
   if (view.endpoints.empty()) return false;
-  const auto [entry, is_new] = entries_.TryEmplace(view.cluster);
-  ClusterView& known = entry->view;
-  if (is_new) known = view;
+  ClusterView& known = entries_.TryEmplace(view.cluster).first->view;
   const bool outdated = view.endpoints.size() < known.endpoints.size() && view.epoch <= known.epoch;
-  const bool moved = is_new || (!outdated && known.endpoints != view.endpoints);
+  const bool moved = !outdated && known.endpoints != view.endpoints;
+  if (known.endpoints.empty()) {
+    known.cluster = view.cluster;
+    known.leader = view.leader;
+  }
   if (moved) known.endpoints = view.endpoints;
-  if (is_new) known.epoch = 0;  // unless it is believed now
   if (view.epoch > known.epoch && view.epoch <= kMaxEpoch) {
     known.epoch = view.epoch;
     known.leader = view.leader;
@@ -24,8 +26,12 @@ bool LeaderBook::Learn(const ClusterView& view) {
 }
 
 bool LeaderBook::SawLeader(const Address& peer, uint64_t epoch) {
-  Entry* const entry = entries_.Find(peer.cluster);
-  if (entry == nullptr || epoch == 0 || epoch > kMaxEpoch) return false;
+  Entry* const entry = Find(peer.cluster);
+  if (entry == nullptr) {
+    SawEpoch(peer.cluster, epoch);
+    return false;
+  }
+  if (epoch == 0 || epoch > kMaxEpoch) return false;
   ClusterView& view = entry->view;
   if (epoch < view.epoch) return false;
   if (peer.replica >= view.endpoints.size()) return false;
@@ -37,7 +43,7 @@ bool LeaderBook::SawLeader(const Address& peer, uint64_t epoch) {
 }
 
 void LeaderBook::SawFollower(const Address& peer, const Address& hint) {
-  Entry* const entry = entries_.Find(peer.cluster);
+  Entry* const entry = Find(peer.cluster);
   if (entry == nullptr || entry->view.leader != peer.replica) return;
   // Followers may point at each other for ever; every other round asks each in turn.
   const size_t replicas = entry->view.endpoints.size();
@@ -51,7 +57,7 @@ void LeaderBook::SawFollower(const Address& peer, const Address& hint) {
 }
 
 void LeaderBook::Lost(const Address& peer) {
-  Entry* const entry = entries_.Find(peer.cluster);
+  Entry* const entry = Find(peer.cluster);
   if (entry == nullptr || entry->view.leader != peer.replica) return;
   TryNext(entry->view);
 }
@@ -62,13 +68,13 @@ uint64_t LeaderBook::EpochOf(const std::string& cluster) const {
 }
 
 void LeaderBook::SawEpoch(const std::string& cluster, uint64_t epoch) {
-  Entry* const entry = entries_.Find(cluster);
-  if (entry == nullptr || epoch > kMaxEpoch) return;
-  entry->view.epoch = std::max(entry->view.epoch, epoch);
+  if (epoch == 0 || epoch > kMaxEpoch) return;
+  ClusterView& view = entries_.TryEmplace(cluster).first->view;
+  view.epoch = std::max(view.epoch, epoch);
 }
 
 std::optional<Address> LeaderBook::LeaderOf(const std::string& cluster) const {
-  const Entry* const entry = entries_.Find(cluster);
+  const Entry* const entry = Find(cluster);
   if (entry == nullptr) return std::nullopt;
   return Address{cluster, entry->view.leader};
 }
@@ -76,10 +82,19 @@ std::optional<Address> LeaderBook::LeaderOf(const std::string& cluster) const {
 std::vector<ClusterView> LeaderBook::Views(const std::vector<std::string>& clusters) const {
   std::vector<ClusterView> views;
   for (const std::string& cluster : clusters) {
-    const Entry* const entry = entries_.Find(cluster);
+    const Entry* const entry = Find(cluster);
     if (entry != nullptr) views.push_back(entry->view);
   }
   return views;
+}
+
+const LeaderBook::Entry* LeaderBook::Find(const std::string& cluster) const {
+  const Entry* const entry = entries_.Find(cluster);
+  return entry == nullptr || entry->view.endpoints.empty() ? nullptr : entry;
+}
+
+LeaderBook::Entry* LeaderBook::Find(const std::string& cluster) {
+  return const_cast<Entry*>(std::as_const(*this).Find(cluster));
 }
 
 void LeaderBook::TryNext(ClusterView& view) {

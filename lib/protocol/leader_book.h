@@ -36,7 +36,7 @@ class LeaderBook {
   // `peer` cannot be reached: if it was believed to lead, try the next replica.
   void Lost(const Address& peer);
 
-  // The newest epoch known of a cluster; 0: none.
+  // The newest epoch known of a cluster, also of one whose endpoints are not; 0: none.
   uint64_t EpochOf(const std::string& cluster) const;
   void SawEpoch(const std::string& cluster, uint64_t epoch);
 
@@ -48,10 +48,13 @@ class LeaderBook {
 
  private:
   struct Entry {
-    ClusterView view;
+    ClusterView view;     // without endpoints where only the epoch is known
     size_t refusals = 0;  // in a row
   };
 
+  // None either where only the epoch is known.
+  const Entry* Find(const std::string& cluster) const;
+  Entry* Find(const std::string& cluster);
   static void TryNext(ClusterView& view);
 
   RecentMap<std::string, Entry> entries_{kMostClusters};

@@ -76,8 +76,7 @@ TEST_F(AcceptTest, ALowerRedriveEpochIsStale) {
 // time still counts: a result without effect travels at any epoch.
 // promise: H-28
 TEST_F(AcceptTest, ADeposedSenderIsToldAndItsResultTaken) {
-  HandOver message =
-      Hand({NewStep("one", {"read"}), NewStep("two", {"one"}, "default/b")}, Given("read", "cat"));
+  HandOver message = Hand({NewStep("one", {"read"})}, Given("read", "cat"));
   Receive(message);
   LinkUp(kB, 5);
   message.sender_epoch = 5;

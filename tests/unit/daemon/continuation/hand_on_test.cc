@@ -76,8 +76,7 @@ TEST_F(HandOnTest, NothingIsLearntOfClustersThatNoStepNeeds) {
 
 // promise: H-28
 TEST_F(HandOnTest, TheEpochOfASenderIsRemembered) {
-  HandOver message =
-      Hand({NewStep("one", {"read"}), At("b", "two", {"one"})}, Given("read", "cat"));
+  HandOver message = Hand({NewStep("one", {"read"})}, Given("read", "cat"));
   Receive(message);
   message.sender_epoch = 7;
   Receive(message);

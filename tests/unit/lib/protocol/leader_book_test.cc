@@ -22,9 +22,6 @@ TEST(LeaderBookTest, KnowsNobodyOfAnUnknownCluster) {
   EXPECT_FALSE(book.LeaderOf(kCluster).has_value());
   EXPECT_EQ(book.EpochOf(kCluster), 0u);
   EXPECT_TRUE(book.Views({kCluster}).empty());
-  EXPECT_FALSE(book.SawLeader(Replica(1), 5));
-  book.SawEpoch(kCluster, 5);
-  EXPECT_EQ(book.EpochOf(kCluster), 0u);
   book.SawFollower(Replica(0), Replica(1));
   book.Lost(Replica(0));
   EXPECT_FALSE(book.LeaderOf(kCluster).has_value());
@@ -54,6 +51,20 @@ TEST(LeaderBookTest, ForgetsWhatItLearntFirstRatherThanGrow) {
   EXPECT_TRUE(book.LeaderOf("default/c1").has_value());
   EXPECT_TRUE(book.Learn({"default/c0", {"unix:/x"}, 0, 1})) << "anew";
   EXPECT_EQ(book.EpochOf("default/c0"), 1u);
+}
+
+// promise: H-28
+TEST(LeaderBookTest, RemembersTheEpochOfAClusterThatItKnowsNothingElseOf) {
+  LeaderBook book;
+  book.SawEpoch(kCluster, 5);
+  EXPECT_FALSE(book.SawLeader(Replica(1), 6)) << "nobody asks it for a leader";
+  book.SawFollower(Replica(0), Replica(1));
+  book.Lost(Replica(0));
+  EXPECT_EQ(book.EpochOf(kCluster), 6u);
+  EXPECT_EQ(book.LeaderOf(kCluster), std::nullopt);
+  EXPECT_TRUE(book.Views({kCluster}).empty());
+  EXPECT_TRUE(book.Learn(View(1, 4)));
+  EXPECT_EQ(book.Views({kCluster})[0], View(1, 6)) << "of an older epoch, but better than none";
 }
 
 // promise: H-46
