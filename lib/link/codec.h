@@ -39,9 +39,9 @@ std::string EncodeHello(const PeerInfo& info);
 std::string EncodePing(uint64_t number);
 std::string EncodePong(uint64_t number);
 
-// Reads a frame that anybody may have sent: InvalidArgument names the field that is of a wrong
-// length, out of its range, or in excess of a bound (lib/base/limits.h; other lists 4096, names 128
-// bytes, texts 4 KiB). Nothing of a frame that has an error is used.
+// Reads a frame that anybody may have sent: InvalidArgument names the field that is missing, of a
+// wrong length, out of its range, or in excess of a bound (lib/base/limits.h; other lists 4096,
+// names 128 bytes, texts 4 KiB). Nothing of a frame that has an error is used.
 absl::StatusOr<Frame> DecodeFrame(absl::string_view bytes);
 
 }  // namespace fractos

@@ -203,8 +203,8 @@ class Reader {
     if (TooMany(in.signatures_size(), kMaxListed, "hand_over.signatures")) return;
     for (const pb::Signature& signature : in.signatures()) {
       OperationSignature& s = continuation->signatures.emplace_back();
-      ReadName(signature.cluster(), "signatures.cluster", &s.cluster);
-      ReadName(signature.operation(), "signatures.operation", &s.operation);
+      ReadNeeded(signature.cluster(), "signatures.cluster", &s.cluster);
+      ReadNeeded(signature.operation(), "signatures.operation", &s.operation);
       ReadEnum(signature.effect(), Effect::kIdempotent, "signatures.effect", &s.effect);
       s.deterministic = signature.deterministic();
       ReadTexts(signature.passed_inputs(), kMaxInputs + 1, kMaxNameBytes,
@@ -215,7 +215,7 @@ class Reader {
     if (TooMany(in.clusters_size(), kMaxListed, "hand_over.clusters")) return;
     for (const pb::ClusterView& view : in.clusters()) {
       ClusterView& v = continuation->clusters.emplace_back();
-      ReadName(view.cluster(), "clusters.cluster", &v.cluster);
+      ReadNeeded(view.cluster(), "clusters.cluster", &v.cluster);
       if (TooMany(view.endpoints_size(), size_t{kMaxClusterReplicas}, "clusters.endpoints")) return;
       for (const std::string& endpoint : view.endpoints()) {
         ReadText(endpoint, kMaxTextBytes, "clusters.endpoints", &v.endpoints.emplace_back());
@@ -242,7 +242,7 @@ class Reader {
     ReadText(in.message(), kMaxTextBytes, "nack.message", &out->message);
   }
   void Read(const pb::StaleEpoch& in, StaleEpoch* out) {
-    ReadName(in.cluster(), "stale_epoch.cluster", &out->cluster);
+    ReadNeeded(in.cluster(), "stale_epoch.cluster", &out->cluster);
     out->seen = in.seen();
   }
   void Read(const pb::Report& in, Report* out) {
@@ -276,7 +276,7 @@ class Reader {
     if (TooMany(in.attempts_size(), kMaxListed, "holding.attempts")) return;
     for (const pb::HeldAttempt& attempt : in.attempts()) {
       HeldAttempt& a = out->attempts.emplace_back();
-      ReadName(attempt.step(), "holding.attempts.step", &a.step);
+      ReadNeeded(attempt.step(), "holding.attempts.step", &a.step);
       ReadId(attempt.lineage(), "holding.attempts.lineage", &a.lineage);
       a.executing = attempt.executing();
     }
@@ -330,10 +330,8 @@ class Reader {
 
   StepPtr ReadStep(const pb::Step& in) {
     auto out = std::make_shared<Step>();
-    ReadName(in.path(), "steps.path", &out->path);
-    if (in.path().empty()) Fail("steps.path", "is missing");
-    ReadName(in.cluster(), "steps.cluster", &out->cluster);
-    if (in.cluster().empty()) Fail("steps.cluster", "is missing");
+    ReadNeeded(in.path(), "steps.path", &out->path);
+    ReadNeeded(in.cluster(), "steps.cluster", &out->cluster);
     ReadName(in.operation(), "steps.operation", &out->operation);
     ReadText(in.arguments(), kMaxSpecBytes, "steps.arguments", &out->arguments);
     if (TooMany(in.inputs_size() + in.bound_size(), kMaxInputs, "steps.inputs")) return out;
@@ -380,6 +378,10 @@ class Reader {
   }
   void ReadName(const std::string& in, absl::string_view field, std::string* out) {
     ReadText(in, kMaxNameBytes, field, out);
+  }
+  void ReadNeeded(const std::string& in, absl::string_view field, std::string* out) {
+    ReadName(in, field, out);
+    if (in.empty()) Fail(field, "is missing");
   }
   // At most `count`, of at most `bytes` each.
   void ReadTexts(const RepeatedPtrField<std::string>& in, size_t count, size_t bytes,

@@ -405,6 +405,11 @@ TEST(CodecTest, EveryBoundIsKeptAndNamed) {
        [](auto* h, auto*) {
          while (h->clusters(0).endpoints_size() <= 64) h->mutable_clusters(0)->add_endpoints("x");
        }},
+      {"clusters.cluster: is missing",
+       [](auto* h, auto*) { h->mutable_clusters(0)->clear_cluster(); }},
+      {"signatures.cluster: is missing", [](auto* h, auto*) { h->add_signatures(); }},
+      {"signatures.operation: is missing",
+       [](auto* h, auto*) { h->mutable_signatures(0)->clear_operation(); }},
       {"signatures.effect: of a kind",
        [](auto* h, auto*) { h->mutable_signatures(0)->set_effect(2); }},
       {"result.state: of a kind", [](auto* h, auto*) { h->mutable_result()->set_state(4); }},
@@ -440,6 +445,14 @@ TEST(CodecTest, EveryBoundIsKeptAndNamed) {
       {"steps.retry_backoff", [](auto* h, auto*) { h->mutable_steps(0)->set_retry_backoff(-5); }},
       {"steps.timeout", [](auto* h, auto*) { h->mutable_steps(0)->set_timeout(INT64_MAX); }},
       {"steps.effect", [](auto* h, auto*) { h->mutable_steps(0)->set_effect(7); }},
+      {"stale_epoch.cluster: is missing",
+       [](auto*, auto* e) { e->mutable_stale_epoch()->set_seen(7); }},
+      {"holding.attempts.step: is missing",
+       [](auto* h, auto* e) {
+         const std::string run = h->run();  // which is gone with `h`
+         e->mutable_holding()->set_run(run);
+         e->mutable_holding()->add_attempts();
+       }},
       {"message: of a kind", [](auto*, auto* e) { e->clear_message(); }},
   };
   const std::string good = EncodeMessage(SomeHandOver());
