@@ -41,7 +41,8 @@ std::string EncodePong(uint64_t number);
 
 // Reads a frame that anybody may have sent: InvalidArgument names the field that is missing, of a
 // wrong length, out of its range, or in excess of a bound (lib/base/limits.h; other lists 4096,
-// names 128 bytes, texts 4 KiB). Nothing of a frame that has an error is used.
+// names 128 bytes, texts 4 KiB); a frame that would become more than 32 MiB besides its texts is
+// refused, too. Nothing of a frame that has an error is used.
 absl::StatusOr<Frame> DecodeFrame(absl::string_view bytes);
 
 }  // namespace fractos

@@ -27,6 +27,11 @@ constexpr size_t kMaxListed = 4096;
 // bytes are enough for an element of a list, and that would be fifty.
 constexpr size_t kMaxReadBytes = 4 * kMaxMessageBytes;
 
+// What all that is listed in one frame may become, the messages themselves included, but not the
+// texts, which are as long as they were. An Outbox gathers a quarter of a frame, and the least that
+// stands for an element there becomes some 25 times its bytes (a step with names of one letter).
+constexpr size_t kMaxListedBytes = 8 * kMaxMessageBytes;
+
 // Bytes given to the parser piece by piece, for as long as it has not made too much of them.
 class BoundedInput final : public google::protobuf::io::ZeroCopyInputStream {
  public:
@@ -68,6 +73,7 @@ class Reader {
     using google::protobuf::io::CodedInputStream;
     CodedInputStream in(reinterpret_cast<const uint8_t*>(bytes.data()),
                         static_cast<int>(bytes.size()));
+    if (!MakeRoom(CountMessages(bytes), kMaxMessageBytes, "messages", &out->messages)) return;
     bool whole = true;
     while (const uint32_t tag = whole && status_.ok() ? in.ReadTag() : 0) {
       if (tag == Tag(pb::Frame::kMessagesFieldNumber)) {
@@ -99,6 +105,18 @@ class Reader {
   static constexpr uint32_t Tag(
       int field, WireFormatLite::WireType type = WireFormatLite::WIRETYPE_LENGTH_DELIMITED) {
     return static_cast<uint32_t>(field) << 3 | static_cast<uint32_t>(type);
+  }
+
+  // As far as it is a frame.
+  static int CountMessages(absl::string_view bytes) {
+    google::protobuf::io::CodedInputStream in(reinterpret_cast<const uint8_t*>(bytes.data()),
+                                              static_cast<int>(bytes.size()));
+    int count = 0;
+    while (const uint32_t tag = in.ReadTag()) {
+      if (tag == Tag(pb::Frame::kMessagesFieldNumber)) ++count;
+      if (!WireFormatLite::SkipField(&in, tag)) break;
+    }
+    return count;
   }
 
   // What comes next in `in`, which reads `bytes`. Null once there is an error. Lives until the next
@@ -138,6 +156,7 @@ class Reader {
     if (static_cast<size_t>(in.inline_values_size()) > kMaxListed) {
       return Fail("inline_values", "too many");
     }
+    if (!Charge(static_cast<size_t>(in.inline_values_size()) * sizeof(std::string))) return;
     for (std::string& bytes : *in.mutable_inline_values()) {
       if (bytes.size() > kMaxInlineValueBytes) return Fail("inline_values", "too long");
       inline_values_.push_back(std::make_shared<const std::string>(std::move(bytes)));
@@ -187,20 +206,23 @@ class Reader {
     if (in.has_result() == in.edge().empty()) {
       Fail("hand_over.edge", "must be there with a result, and only then");
     }
-    if (TooMany(in.ancestors_size(), kMaxSteps, "hand_over.ancestors")) return;
+    if (!MakeRoom(in.ancestors_size(), kMaxSteps, "hand_over.ancestors", &out->ancestors)) return;
     for (const pb::StepResult& ancestor : in.ancestors()) {
       out->ancestors.push_back(ReadResult(ancestor, "hand_over.ancestors"));
     }
+    if (!Charge(sizeof(Continuation))) return;
     auto continuation = std::make_shared<Continuation>();
     ReadRun(in.run(), &continuation->run);
     ReadAddress(in.driver(), "hand_over.driver", &continuation->driver);
     ReadEnum(in.mode(), Mode::kCentralized, "hand_over.mode", &continuation->mode);
     ReadName(in.traceparent(), "hand_over.traceparent", &continuation->traceparent);
     if (in.steps().empty()) Fail("hand_over.steps", "there is no step to do");
-    if (TooMany(in.steps_size(), kMaxSteps, "hand_over.steps")) return;
-    continuation->steps.reserve(static_cast<size_t>(in.steps_size()));
+    if (!MakeRoom(in.steps_size(), kMaxSteps, "hand_over.steps", &continuation->steps)) return;
     for (const pb::Step& step : in.steps()) continuation->steps.push_back(ReadStep(step));
-    if (TooMany(in.signatures_size(), kMaxListed, "hand_over.signatures")) return;
+    if (!MakeRoom(in.signatures_size(), kMaxListed, "hand_over.signatures",
+                  &continuation->signatures)) {
+      return;
+    }
     for (const pb::Signature& signature : in.signatures()) {
       OperationSignature& s = continuation->signatures.emplace_back();
       ReadNeeded(signature.cluster(), "signatures.cluster", &s.cluster);
@@ -212,14 +234,14 @@ class Reader {
       ReadTexts(signature.refines_to(), kMaxRefinesTo, kMaxKeyBytes, "signatures.refines_to",
                 &s.refines_to);
     }
-    if (TooMany(in.clusters_size(), kMaxListed, "hand_over.clusters")) return;
+    if (!MakeRoom(in.clusters_size(), kMaxListed, "hand_over.clusters", &continuation->clusters)) {
+      return;
+    }
     for (const pb::ClusterView& view : in.clusters()) {
       ClusterView& v = continuation->clusters.emplace_back();
       ReadNeeded(view.cluster(), "clusters.cluster", &v.cluster);
-      if (TooMany(view.endpoints_size(), size_t{kMaxClusterReplicas}, "clusters.endpoints")) return;
-      for (const std::string& endpoint : view.endpoints()) {
-        ReadText(endpoint, kMaxTextBytes, "clusters.endpoints", &v.endpoints.emplace_back());
-      }
+      ReadTexts(view.endpoints(), size_t{kMaxClusterReplicas}, kMaxTextBytes, "clusters.endpoints",
+                &v.endpoints);
       v.leader = view.leader();
       v.epoch = view.epoch();
     }
@@ -248,7 +270,7 @@ class Reader {
   void Read(const pb::Report& in, Report* out) {
     ReadRun(in.run(), &out->run);
     out->redrive = in.redrive();
-    if (TooMany(in.results_size(), kMaxListed, "report.results")) return;
+    if (!MakeRoom(in.results_size(), kMaxListed, "report.results", &out->results)) return;
     for (const pb::StepResult& result : in.results()) {
       out->results.push_back(ReadResult(result, "report.results"));
     }
@@ -273,7 +295,7 @@ class Reader {
   void Read(const pb::Holding& in, Holding* out) {
     ReadRun(in.run(), &out->run);
     out->redrive = in.redrive();
-    if (TooMany(in.attempts_size(), kMaxListed, "holding.attempts")) return;
+    if (!MakeRoom(in.attempts_size(), kMaxListed, "holding.attempts", &out->attempts)) return;
     for (const pb::HeldAttempt& attempt : in.attempts()) {
       HeldAttempt& a = out->attempts.emplace_back();
       ReadNeeded(attempt.step(), "holding.attempts.step", &a.step);
@@ -291,6 +313,7 @@ class Reader {
   void Read(const pb::End& in, End* out) { ReadRun(in.run(), &out->run); }
 
   ResultPtr ReadResult(const pb::StepResult& in, absl::string_view field) {
+    if (!Charge(sizeof(StepResult))) return nullptr;
     auto out = std::make_shared<StepResult>();
     ReadName(in.path(), field, &out->path);
     ReadEnum(in.state(), ResultState::kRefined, "result.state", &out->state);
@@ -329,13 +352,15 @@ class Reader {
   }
 
   StepPtr ReadStep(const pb::Step& in) {
+    if (!Charge(sizeof(Step))) return nullptr;
     auto out = std::make_shared<Step>();
     ReadNeeded(in.path(), "steps.path", &out->path);
     ReadNeeded(in.cluster(), "steps.cluster", &out->cluster);
     ReadName(in.operation(), "steps.operation", &out->operation);
     ReadText(in.arguments(), kMaxSpecBytes, "steps.arguments", &out->arguments);
     if (TooMany(in.inputs_size() + in.bound_size(), kMaxInputs, "steps.inputs")) return out;
-    out->inputs.reserve(static_cast<size_t>(in.inputs_size()));
+    if (!MakeRoom(in.inputs_size(), kMaxInputs, "steps.inputs", &out->inputs)) return out;
+    if (!MakeRoom(in.bound_size(), kMaxInputs, "steps.inputs", &out->bound)) return out;
     for (const pb::InputEdge& edge : in.inputs()) {
       InputEdge& e = out->inputs.emplace_back();
       ReadName(edge.input(), "steps.inputs.input", &e.input);
@@ -372,6 +397,21 @@ class Reader {
     if (static_cast<size_t>(count) > bound) Fail(field, absl::StrCat("more than ", bound));
     return static_cast<size_t>(count) > bound;
   }
+  // Whether `bytes` more may be made of this frame.
+  bool Charge(size_t bytes) {
+    listed_ += bytes;
+    if (listed_ > kMaxListedBytes) Fail("messages", "list more than one frame may");
+    return listed_ <= kMaxListedBytes;
+  }
+  // Before `count` elements are put into `out`: whether they may, `bound` at most. Exactly as much
+  // room as they need, for a list that grows takes up to three times as much.
+  template <typename T>
+  bool MakeRoom(int count, size_t bound, absl::string_view field, std::vector<T>* out) {
+    if (TooMany(count, bound, field)) return false;
+    if (!Charge(static_cast<size_t>(count) * sizeof(T))) return false;
+    out->reserve(static_cast<size_t>(count));
+    return true;
+  }
   void ReadText(const std::string& in, size_t bound, absl::string_view field, std::string* out) {
     if (in.size() > bound) return Fail(field, absl::StrCat("longer than ", bound, " bytes"));
     *out = in;
@@ -386,8 +426,7 @@ class Reader {
   // At most `count`, of at most `bytes` each.
   void ReadTexts(const RepeatedPtrField<std::string>& in, size_t count, size_t bytes,
                  absl::string_view field, std::vector<std::string>* out) {
-    if (TooMany(in.size(), count, field)) return;
-    out->reserve(static_cast<size_t>(in.size()));
+    if (!MakeRoom(in.size(), count, field, out)) return;
     for (const std::string& text : in) ReadText(text, bytes, field, &out->emplace_back());
   }
   template <typename Id>
@@ -400,7 +439,7 @@ class Reader {
   template <typename Id>
   void ReadIds(const RepeatedPtrField<std::string>& in, absl::string_view field,
                std::vector<Id>* out) {
-    if (TooMany(in.size(), kMaxListed, field)) return;
+    if (!MakeRoom(in.size(), kMaxListed, field, out)) return;
     for (const std::string& id : in) ReadId(id, field, &out->emplace_back());
   }
   void ReadRun(const std::string& in, RunId* out) {
@@ -426,12 +465,12 @@ class Reader {
   }
   void ReadEdges(const RepeatedPtrField<pb::EdgeKey>& in, absl::string_view field,
                  std::vector<EdgeKey>* out) {
-    if (TooMany(in.size(), kMaxListed, field)) return;
+    if (!MakeRoom(in.size(), kMaxListed, field, out)) return;
     for (const pb::EdgeKey& edge : in) ReadEdge(edge, field, &out->emplace_back());
   }
   void ReadPinned(const RepeatedPtrField<pb::PinnedResult>& in, absl::string_view field,
                   std::vector<PinnedResult>* out) {
-    if (TooMany(in.size(), kMaxListed, field)) return;
+    if (!MakeRoom(in.size(), kMaxListed, field, out)) return;
     for (const pb::PinnedResult& pinned : in) {
       PinnedResult& p = out->emplace_back();
       ReadName(pinned.step(), field, &p.step);
@@ -452,6 +491,7 @@ class Reader {
   }
 
   absl::Status status_;
+  size_t listed_ = 0;                                              // bytes, of this frame
   wire::FrameArena arena_;                                         // of this envelope
   std::vector<std::shared_ptr<const std::string>> inline_values_;  // of this envelope
 };

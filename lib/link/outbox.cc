@@ -7,7 +7,7 @@ namespace fractos {
 bool Outbox::Add(std::string bytes, bool may_wait) {
   if (bytes.size() > kMaxPieceBytes || bytes_ + bytes.size() > kMaxBytes) return false;
   bytes_ += bytes.size();
-  if (!frames_.empty() && frames_.back().size() + bytes.size() <= kMaxPieceBytes) {
+  if (!frames_.empty() && frames_.back().size() + bytes.size() <= kMaxGatheredBytes) {
     frames_.back() += bytes;
   } else {
     frames_.push_back(std::move(bytes));

@@ -16,6 +16,8 @@ class Outbox {
   // The longest message it takes: a frame has room beside it for Hello, ping and pong.
   static constexpr size_t kMaxBesideBytes = kMaxSpecBytes + 16 * 1024;
   static constexpr size_t kMaxPieceBytes = kMaxMessageBytes - kMaxBesideBytes;
+  // Small messages are gathered up to this, for their receiver makes many times as much of them.
+  static constexpr size_t kMaxGatheredBytes = kMaxMessageBytes / 4;
   static constexpr size_t kMaxBytes = 64 * 1024 * 1024;
 
   // Appends an encoded message, which is never divided between frames. False, and nothing happens:

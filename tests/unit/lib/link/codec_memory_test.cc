@@ -5,12 +5,15 @@
 #include <atomic>
 #include <cstdint>
 #include <cstdlib>
+#include <memory>
 #include <new>
 #include <string>
 
 #include "absl/strings/string_view.h"
 #include "lib/base/limits.h"
+#include "lib/base/random.h"
 #include "lib/link/codec.h"
+#include "lib/link/outbox.h"
 
 namespace {
 
@@ -43,11 +46,12 @@ void operator delete(void* memory, size_t) noexcept { Free(memory); }
 namespace fractos {
 namespace {
 
-// How much more is allocated at a time than before, while it is read.
-int64_t PeakBytes(const std::string& bytes) {
+// How much more is allocated at a time than before, while it is read; whether it is taken.
+int64_t PeakBytes(const std::string& bytes, bool taken = false) {
   const int64_t before = allocated;
   peak = before;
-  EXPECT_FALSE(DecodeFrame(bytes).ok());
+  const absl::StatusOr<Frame> frame = DecodeFrame(bytes);
+  EXPECT_EQ(frame.ok(), taken) << frame.status();
   return peak - before;
 }
 
@@ -77,6 +81,54 @@ TEST(CodecMemoryTest, AFrameBecomesNotManyTimesItsLengthInMemory) {
   EXPECT_LT(PeakBytes(wrap('\x0a', kinds)), kMost) << "messages in one envelope";
   EXPECT_LT(PeakBytes(wrap('\x0a', unknown)), kMost) << "fields of an envelope not known";
   EXPECT_LT(PeakBytes(unknown + "garbage"), kMost) << "fields of a frame not known";
+}
+
+// The least that is a hand-over, with steps or signatures that are the least of their kind.
+std::string SmallHandOver(size_t steps, size_t signatures) {
+  auto continuation = std::make_shared<Continuation>();
+  continuation->run = SeededRandom(1).NewId<RunId>();
+  continuation->driver = Address::Driver("d");
+  for (size_t i = 0; i < steps; ++i) {
+    auto step = std::make_shared<Step>();
+    step->path = "s";
+    step->cluster = "n/c";
+    step->operation = "o";
+    continuation->steps.push_back(step);
+  }
+  continuation->signatures.assign(signatures, {"c", "o", Effect::kNone, false, {}, {}});
+  HandOver message;
+  message.continuation = continuation;
+  return EncodeMessage(message);
+}
+
+// promise: H-45
+TEST(CodecMemoryTest, ManyValidMessagesBecomeNotManyTimesTheirLengthInMemory) {
+  constexpr int64_t kMost = 10 * kMaxMessageBytes;
+  const std::string end = EncodeMessage(End{SeededRandom(1).NewId<RunId>()});
+  const std::string stale = EncodeMessage(StaleEpoch{"c", 0});
+  const std::string steps = SmallHandOver(256, 0);
+  const std::string signatures = SmallHandOver(1, 4000);
+  for (const std::string* message : {&end, &stale, &steps, &signatures}) {
+    const std::string all = Repeated(*message, kMaxMessageBytes);
+    EXPECT_LT(PeakBytes(all, DecodeFrame(all).ok()), kMost) << message->size() << " bytes each";
+    EXPECT_LT(PeakBytes(Repeated(*message, kMaxMessageBytes / 4), /*taken=*/true), kMost);
+  }
+}
+
+// Or a process that is busy would break its Links.
+// promise: H-45
+TEST(CodecMemoryTest, WhateverAnOutboxGathersIsTaken) {
+  for (const std::string& message :
+       {EncodeMessage(End{SeededRandom(1).NewId<RunId>()}), EncodeMessage(StaleEpoch{"n/c", 1}),
+        SmallHandOver(256, 0), SmallHandOver(1, 4000)}) {
+    Outbox box;
+    size_t added = 0;
+    for (; added < 2 * kMaxMessageBytes; added += message.size()) box.Add(message, false);
+    const std::string frame = box.TakeFrame();
+    EXPECT_LT(frame.size(), added) << "it is full";
+    EXPECT_GT(frame.size(), Outbox::kMaxGatheredBytes - message.size());
+    PeakBytes(frame, /*taken=*/true);
+  }
 }
 
 }  // namespace

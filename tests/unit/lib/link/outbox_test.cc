@@ -9,7 +9,7 @@ namespace {
 
 TEST(OutboxTest, GathersMessagesIntoFramesInOrderAndDividesNone) {
   Outbox box;
-  const std::string half(Outbox::kMaxPieceBytes / 2, 'a');
+  const std::string half(Outbox::kMaxGatheredBytes / 2, 'a');
   EXPECT_TRUE(box.Add(half, false));
   EXPECT_TRUE(box.Add(half, false));
   EXPECT_TRUE(box.Add("bc", false));
