@@ -29,6 +29,24 @@ void LinkTable::Impl::Connect(const Address& address) {
   peer->keep = true;
   peer->told_lost = false;
   if (peer->links.empty()) DialSoonLocked(*peer);
+  if (FirstOpenLocked(*peer) == nullptr) return;
+  std::weak_ptr<Impl> weak = weak_from_this();
+  loop_->Post([weak, address] {
+    if (std::shared_ptr<Impl> self = weak.lock()) self->Announce(address);
+  });
+}
+
+void LinkTable::Impl::Announce(const Address& address) {
+  PeerInfo said;
+  {
+    absl::MutexLock lock(&mutex_);
+    const Peer* peer = FindLocked(address);
+    if (peer == nullptr || !peer->keep || shutting_down_) return;
+    for (const Link* link : peer->links) {
+      if (link->open && !link->closing && link->dialled) said = link->said;
+    }
+  }
+  if (!said.self.address.IsNone()) observer_->OnPeer(said);
 }
 
 void LinkTable::Impl::Disconnect(const Address& address) {
@@ -150,6 +168,7 @@ void LinkTable::Impl::GiveUp(Duration patience, const std::shared_ptr<Stream>& s
 bool LinkTable::Impl::OpenLocked(Link& link, const PeerInfo& hello,
                                  std::vector<std::shared_ptr<Stream>>* stale, bool* told) {
   *told = !shutting_down_;
+  if (link.dialled) link.said = hello;
   if (link.open) return false;
   Peer* peer = FindOrAddLocked(hello.self.address);
   if (peer == nullptr) {

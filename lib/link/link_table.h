@@ -24,8 +24,8 @@ namespace fractos {
 class LinkObserver {
  public:
   virtual ~LinkObserver() = default;
-  // A Link to `peer` is open, or what it says of itself changed. When the process there is another
-  // one than before, OnPeerLost came first.
+  // A Link to `peer` is open, or what it says of itself changed, or Connect was called for it. When
+  // the process there is another one than before, OnPeerLost came first.
   virtual void OnPeer(const PeerInfo& peer) = 0;
   // The last Link to `peer` closed, or could not be opened. What was queued for it is dropped. Not
   // called again while dialling keeps failing and nothing is queued.
@@ -66,7 +66,9 @@ class LinkTable {
   void Learn(const ClusterView& cluster);
 
   // Keeps a Link to `peer` open from now on, dialling again (as Redial says) whenever it breaks,
-  // until Disconnect. Daemons dial drivers never: drivers connect to them.
+  // until Disconnect. If a Send has opened it before, OnPeer says again on the loop's thread who is
+  // there: until now that may have concerned nobody. (Not of one that only the peer dialled.)
+  // Daemons dial drivers never: drivers connect to them.
   void Connect(const Address& peer);
   // Closes every Link to `peer`, without OnPeerLost.
   void Disconnect(const Address& peer);

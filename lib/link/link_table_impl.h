@@ -83,6 +83,7 @@ class LinkTable::Impl final : public Stream::Owner, public std::enable_shared_fr
     std::shared_ptr<Stream> stream;
     Address peer;  // whom we dialled, or who said so; none: has not said yet
     BootId boot;
+    PeerInfo said;  // by whom we dialled; of the others, who may be anybody, nothing is kept
     bool dialled = false;
     bool started = false;  // the stream takes writes
     bool open = false;     // Hello came
@@ -153,6 +154,8 @@ class LinkTable::Impl final : public Stream::Owner, public std::enable_shared_fr
   void Tick();
 
   // dialling.cc
+  // Says once more who is at the other end of an open Link.
+  void Announce(const Address& address);
   Peer* FindOrAddLocked(const Address& address) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Forgets all that nobody speaks to now, clusters that are long gone among them. Of those still
   // needed the next continuation that names them says where they are.

@@ -214,6 +214,23 @@ TEST_F(LinkTableTest, DisconnectClosesWithoutSayingSoHere) {
   a.Expect({"+default/b-0@0"});
 }
 
+// A cluster that shrank and grew again, while a message had brought its last replica's Link back.
+TEST_F(LinkTableTest, ConnectSaysWhoIsAtALinkThatIsOpen) {
+  Node a("a"), b("b");
+  a.Learn(b, b.ListenAndStart(Socket("b")));
+  a.Start();
+  a.links().Send(b.address(), NumberedEnd(1));
+  a.Expect({"+default/b-0@0"});
+  PeerInfo leading = b.self();
+  leading.epoch = 7;
+  b.links().Update(leading);
+  a.Expect({"+default/b-0@0", "+default/b-0@7"});
+  a.links().Connect(b.address());
+  a.links().Connect(b.address());
+  a.Expect({"+default/b-0@0", "+default/b-0@7", "+default/b-0@7"});
+  EXPECT_EQ(a.links().stats().links, 1u);
+}
+
 TEST_F(LinkTableTest, APeerThatWasGivenUpCanBeDialledAgain) {
   Node a("a"), b("b");
   a.Learn(b, Socket("b"));
