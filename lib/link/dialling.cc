@@ -1,5 +1,8 @@
+#include <algorithm>
 #include <chrono>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "lib/link/link_table_impl.h"
 
@@ -12,12 +15,14 @@ using std::chrono::steady_clock;
 
 void LinkTable::Impl::Learn(const ClusterView& cluster) {
   absl::MutexLock lock(&mutex_);
+  std::vector<std::string>& known = *endpoints_.TryEmplace(cluster.cluster).first;
+  known.resize(std::max(known.size(), cluster.endpoints.size()));
   for (size_t i = 0; i < cluster.endpoints.size(); ++i) {
     if (cluster.endpoints[i].empty()) continue;
-    Peer* peer = FindOrAddLocked({cluster.cluster, static_cast<uint32_t>(i)});
-    if (peer == nullptr) return;
-    if (peer->endpoint == cluster.endpoints[i]) continue;
-    peer->endpoint = cluster.endpoints[i];
+    known[i] = cluster.endpoints[i];
+    Peer* peer = FindLocked({cluster.cluster, static_cast<uint32_t>(i)});
+    if (peer == nullptr || peer->endpoint == known[i]) continue;
+    peer->endpoint = known[i];
     if (peer->keep && peer->links.empty()) DialSoonLocked(*peer);
   }
 }
@@ -68,11 +73,17 @@ void LinkTable::Impl::Disconnect(const Address& address) {
   for (const std::shared_ptr<Stream>& stream : streams) stream->Cancel();
 }
 
+std::string LinkTable::Impl::EndpointLocked(const Address& address) const {
+  const std::vector<std::string>* known = endpoints_.Find(address.cluster);
+  return known != nullptr && address.replica < known->size() ? (*known)[address.replica] : "";
+}
+
 LinkTable::Impl::Peer* LinkTable::Impl::FindOrAddLocked(const Address& address) {
   if (Peer* peer = FindLocked(address); peer != nullptr) return peer;
   if (peers_.size() >= kMaxPeers) ForgetIdleLocked();
   if (peers_.size() >= kMaxPeers) return nullptr;
   auto peer = std::make_unique<Peer>(address, options_.open_timeout);
+  peer->endpoint = EndpointLocked(address);
   return peers_.emplace(address, std::move(peer)).first->second.get();
 }
 

@@ -94,6 +94,7 @@ void LinkTable::Impl::Flush(Gathered gathered) {
 
 LinkTable::Impl::Peer* LinkTable::Impl::EnqueueLocked(Piece piece) {
   Peer* peer = FindLocked(piece.to);
+  if (peer == nullptr && !EndpointLocked(piece.to).empty()) peer = FindOrAddLocked(piece.to);
   if (peer == nullptr || shutting_down_ || (peer->links.empty() && peer->endpoint.empty()) ||
       !peer->queue.Add(std::move(piece.bytes), piece.may_wait)) {
     ++stats_.messages_dropped;

@@ -17,11 +17,13 @@
 #include "absl/container/inlined_vector.h"
 #include "absl/synchronization/mutex.h"
 #include "lib/base/random.h"
+#include "lib/base/recent_map.h"
 #include "lib/link/link_server.h"
 #include "lib/link/link_table.h"
 #include "lib/link/outbox.h"
 #include "lib/link/redial.h"
 #include "lib/link/stream.h"
+#include "lib/protocol/leader_book.h"
 
 namespace fractos {
 
@@ -154,11 +156,12 @@ class LinkTable::Impl final : public Stream::Owner, public std::enable_shared_fr
   void Tick();
 
   // dialling.cc
+  // Where a replica listens; empty: not known.
+  std::string EndpointLocked(const Address& address) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Says once more who is at the other end of an open Link.
   void Announce(const Address& address);
   Peer* FindOrAddLocked(const Address& address) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Forgets all that nobody speaks to now, clusters that are long gone among them. Of those still
-  // needed the next continuation that names them says where they are.
+  // Forgets all that nobody speaks to now, but not where they are.
   void ForgetIdleLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Links::iterator AddLinkLocked(std::shared_ptr<Stream> stream, Duration patience)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -192,6 +195,11 @@ class LinkTable::Impl final : public Stream::Owner, public std::enable_shared_fr
   SystemRandom random_;
   PeerInfo self_ ABSL_GUARDED_BY(mutex_);
   std::string endpoint_ ABSL_GUARDED_BY(mutex_);
+  // Endpoints by replica. What a daemon's LeaderBook knows is no news to it, and would not be
+  // learnt again: so nothing may be forgotten here that it still has. It is told the same, in that
+  // order.
+  RecentMap<std::string, std::vector<std::string>> endpoints_ ABSL_GUARDED_BY(mutex_){
+      LeaderBook::kMostClusters};
   absl::flat_hash_map<Address, std::unique_ptr<Peer>> peers_ ABSL_GUARDED_BY(mutex_);
   Links links_ ABSL_GUARDED_BY(mutex_);
   Stats stats_ ABSL_GUARDED_BY(mutex_);

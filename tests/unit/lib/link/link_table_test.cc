@@ -254,6 +254,20 @@ TEST_F(LinkTableTest, ClustersThatAreLongGoneMakeRoomForOthers) {
   EXPECT_EQ(NumberOf(b.WaitForMessages(1)[0]), 7u);
 }
 
+// A daemon is told once where a cluster is.
+// promise: H-46
+TEST_F(LinkTableTest, ClustersWithManyReplicasMakeNoOtherOneForgotten) {
+  Node a("a"), b("b");
+  a.Start();
+  a.Learn(b, b.ListenAndStart(Socket("b")));
+  const std::vector<std::string> replicas(kMaxClusterReplicas, "unix:/nowhere");
+  for (int i = 0; i < 1000; ++i) {
+    a.links().Learn({absl::StrCat("default/large-", i), replicas, 0, 0});
+  }
+  a.links().Send(b.address(), NumberedEnd(7));
+  EXPECT_EQ(NumberOf(b.WaitForMessages(1)[0]), 7u);
+}
+
 TEST_F(LinkTableTest, WhoeverAnswersUnderAnotherNameIsNotThePeer) {
   Node a("a"), b("b"), c("c");
   a.Learn(b, c.ListenAndStart(Socket("c")));
