@@ -1,4 +1,3 @@
-// One class in one file, though over 600 lines: its threads share one state under one lock.
 #include "daemon/device/device.h"
 
 #include <errno.h>
@@ -6,17 +5,16 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <map>
 #include <optional>
 #include <thread>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "daemon/device/answer.h"
 #include "daemon/device/frame_stream.h"
+#include "daemon/device/in_flight.h"
 #include "daemon/device/request.h"
 #include "daemon/device/stager.h"
 #include "daemon/device/when.h"
@@ -41,7 +39,7 @@ constexpr std::chrono::milliseconds kInlineTurn{1};
 constexpr Duration kSpin = std::chrono::microseconds(40);
 const bool kMaySpin = std::thread::hardware_concurrency() > 1;
 constexpr size_t kStagingThreads = 2;
-constexpr Time kNever = Time::max();
+constexpr Time kNever = InFlight::kNever;
 
 // How the adaptor's process ended, if it did. Shared with whoever watches the process.
 struct Exit {
@@ -81,6 +79,7 @@ class Device::Impl {
         clock_(clock),
         observer_(observer),
         waker_(std::make_shared<Waker>()),
+        in_flight_(options_.cancel_grace),
         stager_(kStagingThreads) {}
 
   ~Impl() {
@@ -104,28 +103,13 @@ class Device::Impl {
   Stats stats() const {
     absl::MutexLock lock(&mutex_);
     Stats stats = stats_;
-    stats.in_flight = running_.size();
+    stats.in_flight = in_flight_.size();
     stats.ready = connection_ != nullptr;
     return stats;
   }
 
  private:
-  struct Running {
-    fractos::Execute execution;
-    Time deadline;
-    OutFrame frame;         // until it is sent
-    bool sent = false;      // or queued in the connection's stream, which keeps the order
-    bool unwanted = false;  // cancelled, or timed out: only that it is answered matters
-  };
   using Done = std::vector<Executed>;
-
-  // What the passing of time asks for.
-  struct Due {
-    Done done;
-    std::vector<OutFrame> frames;
-    Time next = kNever;
-    Ticket hangs = 0;  // not 0: the adaptor must be killed
-  };
 
   void Fail(Ticket ticket, const AttemptKey& attempt, absl::string_view reason,
             absl::string_view message);
@@ -146,7 +130,7 @@ class Device::Impl {
   absl::StatusOr<DeviceDescription> Configure(Connection& connection, Exit& exit);
   absl::Status Serve(Connection& connection, Exit& exit);
   absl::Status End(Exit& exit, absl::Status why);
-  Due TakeDue(Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  InFlight::Due TakeDue() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Waits for `events` on the socket (if there is one), a wake-up or `until`, while keeping the
   // deadlines of executions that wait. Returns what the socket has.
   int Poll(int socket, int events, Time until);
@@ -168,7 +152,7 @@ class Device::Impl {
 
   mutable absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  absl::flat_hash_map<Ticket, Running> running_ ABSL_GUARDED_BY(mutex_);
+  InFlight in_flight_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<Connection> connection_ ABSL_GUARDED_BY(mutex_);  // null: not ready
   absl::Status broken_ ABSL_GUARDED_BY(mutex_);                     // why connection_ is no good
   // The supervisor reads, or has been told to. While it does not, it sleeps without listening to
@@ -216,19 +200,17 @@ void Device::Impl::Execute(Ticket ticket, fractos::Execute execution) {
     absl::MutexLock lock(&mutex_);
     ++stats_.executions;
     connection = connection_;
-    Running& running = running_[ticket];
-    running.deadline =
-        clock_->Now() + std::clamp<Duration>(execution.timeout, Duration::zero(), kMaxDeadline);
-    running.execution = std::move(execution);
-    running.sent = connection != nullptr;
+    Time deadline;
     if (connection != nullptr) {
+      deadline = in_flight_.AddSent(ticket, std::move(execution), clock_->Now());
       // In here: a Cancel of what is sent must come behind it.
       connection->stream.Queue(std::move(request));
     } else {
-      running.frame = std::move(request);  // waits here for the next adaptor
+      deadline =
+          in_flight_.AddWaiting(ticket, std::move(execution), std::move(request), clock_->Now());
     }
     // Nobody else looks at the deadlines while there is no adaptor, or once the supervisor reads.
-    wake = (reading_ || connection == nullptr) && running.deadline < next_due_;
+    wake = (reading_ || connection == nullptr) && deadline < next_due_;
   }
   if (connection != nullptr) SendTo(*connection);
   if (wake) waker_->Wake();
@@ -275,10 +257,10 @@ void Device::Impl::Settle() {
 std::shared_ptr<Connection> Device::Impl::TakeInlineTurn(Time turn_ends) {
   {
     absl::MutexLock lock(&mutex_);
-    if (running_.empty() || connection_ == nullptr || reading_ || waiting_inline_) return nullptr;
+    if (in_flight_.empty() || connection_ == nullptr || reading_ || waiting_inline_) return nullptr;
     bool free = settler_ == std::thread::id() || settler_ == std::this_thread::get_id();
     bool worthwhile = inline_misses_ < kMissesBeforeSkipping || stats_.executions % kTryEvery == 0;
-    if (free && worthwhile && running_.size() == 1 && options_.inline_wait > Duration::zero() &&
+    if (free && worthwhile && in_flight_.size() == 1 && options_.inline_wait > Duration::zero() &&
         clock_->Now() < turn_ends) {
       settler_ = std::this_thread::get_id();
       waiting_inline_ = true;
@@ -314,7 +296,7 @@ bool Device::Impl::WaitInline(Connection& connection) {
     waiting_inline_ = false;
     inline_misses_ = answered ? 0 : inline_misses_ + 1;
     stats_.answered_inline += done.size();
-    if (!running_.empty() && !reading_) wake = reading_ = true;
+    if (!in_flight_.empty() && !reading_) wake = reading_ = true;
   }
   if (!status.ok()) Break(connection, std::move(status));
   if (wake) waker_->Wake();
@@ -326,13 +308,7 @@ void Device::Impl::Cancel(Ticket ticket) {
   std::shared_ptr<Connection> connection;
   {
     absl::MutexLock lock(&mutex_);
-    auto it = running_.find(ticket);
-    if (it == running_.end() || it->second.unwanted) return;
-    if (!it->second.sent) {
-      running_.erase(it);
-      return;
-    }
-    it->second.unwanted = true;
+    if (!in_flight_.Cancel(ticket)) return;
     connection = connection_;
   }
   if (connection != nullptr) WriteTo(*connection, CancelFrame(ticket));
@@ -356,26 +332,25 @@ absl::Status Device::Impl::TakeAnswer(Connection& connection, absl::string_view 
   v1::Result& result = *message.mutable_result();
   std::optional<UniqueFd> file;
   if (result.has_file()) file = connection.stream.TakeDescriptor();
-  Running running;
+  const Ticket ticket = result.id();
+  std::optional<InFlight::Answered> answered;
   {
     absl::MutexLock lock(&mutex_);
-    auto it = running_.find(result.id());
-    if (it == running_.end() || !it->second.sent) {
-      return absl::InvalidArgumentError(absl::StrCat("the adaptor answered the execution ",
-                                                     result.id(), ", which is not running"));
-    }
-    running = std::move(it->second);
-    running_.erase(it);
+    answered = in_flight_.TakeAnswered(ticket);
   }
-  if (running.unwanted) return absl::OkStatus();
-  Ticket ticket = result.id();
+  if (!answered.has_value()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the adaptor answered the execution ", ticket, ", which is not running"));
+  }
+  if (!answered->wanted) return absl::OkStatus();
+  fractos::Execute& execution = answered->execution;
   if (!result.has_file()) {
-    Outcome outcome = JudgeAnswer(&result, running.execution, store_);
-    done->push_back({ticket, std::move(running.execution.attempt), std::move(outcome)});
+    Outcome outcome = JudgeAnswer(&result, execution, store_);
+    done->push_back({ticket, std::move(execution.attempt), std::move(outcome)});
     return absl::OkStatus();
   }
   if (file.has_value() && !file->valid()) {
-    done->push_back({ticket, std::move(running.execution.attempt),
+    done->push_back({ticket, std::move(execution.attempt),
                      FailedOutcome(kMemoryExhausted,
                                    "the daemon has no descriptor left for the answer's memory file",
                                    /*retryable=*/true)});
@@ -383,12 +358,12 @@ absl::Status Device::Impl::TakeAnswer(Connection& connection, absl::string_view 
   }
   // std::function copies its captures, and a descriptor cannot be copied.
   auto shared = std::make_shared<UniqueFd>(std::move(file).value_or(UniqueFd()));
-  stager_.Post([this, ticket, shared, size = result.file().size(),
-                attempt = std::move(running.execution.attempt)] {
-    Done staged;
-    staged.push_back({ticket, attempt, JudgeFile(std::move(*shared), size, store_)});
-    Deliver(std::move(staged));
-  });
+  stager_.Post(
+      [this, ticket, shared, size = result.file().size(), attempt = std::move(execution.attempt)] {
+        Done staged;
+        staged.push_back({ticket, attempt, JudgeFile(std::move(*shared), size, store_)});
+        Deliver(std::move(staged));
+      });
   return absl::OkStatus();
 }
 
@@ -436,13 +411,8 @@ absl::Status Device::Impl::LaunchAndServe(std::shared_ptr<Exit> exit) {
     absl::MutexLock lock(&mutex_);
     connection_ = connection;
     broken_ = absl::OkStatus();
-    std::map<Ticket, Running*> waited;  // in the order they came
-    for (auto& [ticket, running] : running_) waited.emplace(ticket, &running);
-    for (auto& [ticket, running] : waited) {
-      connection->stream.Queue(std::move(running->frame));
-      running->sent = true;
-    }
-    reading_ = !running_.empty();
+    for (OutFrame& frame : in_flight_.SendWaiting()) connection->stream.Queue(std::move(frame));
+    reading_ = !in_flight_.empty();
   }
   SendTo(*connection);
   absl::Status ended = Serve(*connection, *exit);
@@ -455,17 +425,7 @@ absl::Status Device::Impl::LaunchAndServe(std::shared_ptr<Exit> exit) {
     absl::MutexLock lock(&mutex_);
     connection_ = nullptr;
     reading_ = false;
-    for (auto it = running_.begin(); it != running_.end();) {
-      if (!it->second.sent) {
-        ++it;
-        continue;
-      }
-      if (!it->second.unwanted) {
-        done.push_back({it->first, std::move(it->second.execution.attempt),
-                        FailedOutcome(ReasonOf(ended), ended.message(), /*retryable=*/true)});
-      }
-      running_.erase(it++);
-    }
+    in_flight_.FailSent(ReasonOf(ended), ended.message(), &done);
     if (stopping_) return ended;
   }
   Deliver(std::move(done));
@@ -508,20 +468,20 @@ absl::StatusOr<DeviceDescription> Device::Impl::Configure(Connection& connection
 absl::Status Device::Impl::Serve(Connection& connection, Exit& exit) {
   while (true) {
     int events = connection.stream.WantsWrite() ? POLLOUT : 0;
-    Due due;
+    InFlight::Due due;
     {
       absl::MutexLock lock(&mutex_);
       if (stopping_) return absl::CancelledError("stopping");
       if (!broken_.ok()) return broken_;
-      due = TakeDue(clock_->Now());
-      if (running_.empty()) reading_ = false;
+      due = TakeDue();
+      if (in_flight_.empty()) reading_ = false;
       next_due_ = due.next;
       if (reading_) events |= POLLIN;
     }
     // First, for whoever hears of a timeout may execute the next one at once: an adaptor that does
     // one after the other has to give up the old one for it.
-    for (OutFrame& frame : due.frames) WriteTo(connection, std::move(frame));
-    Deliver(std::move(due.done));
+    for (Ticket ticket : due.to_cancel) WriteTo(connection, CancelFrame(ticket));
+    Deliver(std::move(due.timed_out));
     if (due.hangs != 0) {
       return absl::DeadlineExceededError(absl::StrCat(
           "the adaptor was killed: it left the execution ", due.hangs, " unanswered after Cancel"));
@@ -540,7 +500,7 @@ absl::Status Device::Impl::Serve(Connection& connection, Exit& exit) {
     {
       // Before anybody hears of the answers: who executes next because of one may wait inline.
       absl::MutexLock lock(&mutex_);
-      if (running_.empty()) reading_ = false;
+      if (in_flight_.empty()) reading_ = false;
     }
     Deliver(std::move(done));
     if (!read.ok()) return read;
@@ -559,47 +519,24 @@ absl::Status Device::Impl::End(Exit& exit, absl::Status why) {
   return why;
 }
 
-Device::Impl::Due Device::Impl::TakeDue(Time now) {
-  Due due;
-  for (auto it = running_.begin(); it != running_.end();) {
-    auto& [ticket, running] = *it;
-    if (!running.unwanted && running.deadline <= now) {
-      ++stats_.timeouts;
-      auto limit = std::chrono::duration_cast<std::chrono::milliseconds>(running.execution.timeout);
-      due.done.push_back(
-          {ticket, running.execution.attempt,
-           FailedOutcome(kTimeout, absl::StrCat("no answer within ", limit.count(), " ms"),
-                         /*retryable=*/true)});
-      if (!running.sent) {
-        running_.erase(it++);
-        continue;
-      }
-      due.frames.push_back(CancelFrame(ticket));
-      running.unwanted = true;
-    }
-    Time next = running.deadline;
-    if (running.unwanted) {
-      next += options_.cancel_grace;
-      if (next <= now) due.hangs = ticket;
-    }
-    due.next = std::min(due.next, next);
-    ++it;
-  }
+InFlight::Due Device::Impl::TakeDue() {
+  InFlight::Due due = in_flight_.TakeDue(clock_->Now());
+  stats_.timeouts += due.timed_out.size();
   return due;
 }
 
 int Device::Impl::Poll(int socket, int events, Time until) {
   bool serving;
-  Due due;
+  InFlight::Due due;
   {
     absl::MutexLock lock(&mutex_);
     serving = connection_ != nullptr;
     if (!serving) {
-      due = TakeDue(clock_->Now());
+      due = TakeDue();
       until = next_due_ = std::min(until, due.next);
     }
   }
-  Deliver(std::move(due.done));
+  Deliver(std::move(due.timed_out));
   pollfd fds[2] = {waker_->Poll(), {socket, static_cast<short>(events), 0}};
   timespec left{};
   if (until != kNever) {

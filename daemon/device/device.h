@@ -12,18 +12,13 @@
 #include "daemon/continuation/actions.h"
 #include "daemon/continuation/core.h"
 #include "daemon/device/adaptor_launcher.h"
+#include "daemon/device/in_flight.h"
 #include "daemon/device/request.h"
 #include "lib/base/clock.h"
 #include "lib/memory/memory_store.h"
 #include "lib/plan/operation.h"
 
 namespace fractos {
-
-struct Executed {
-  Ticket ticket = 0;
-  AttemptKey attempt;
-  Outcome outcome;
-};
 
 // Told what the device does. Called on any thread, also on the caller's inside Execute and Settle,
 // never with a lock of the device held.
