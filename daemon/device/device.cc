@@ -12,6 +12,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "daemon/device/adaptor.h"
 #include "daemon/device/answer.h"
 #include "daemon/device/frame_stream.h"
 #include "daemon/device/in_flight.h"
@@ -26,8 +27,6 @@ namespace {
 
 // An adaptor that lived this long earned a quick restart.
 constexpr std::chrono::seconds kHealthy{10};
-// How long an adaptor whose socket closed may take to end by itself, so that its exit can be told.
-constexpr std::chrono::milliseconds kExitGrace{100};
 // After this many executions in a row that were not answered within the inline wait, only every
 // so-many-th tries it again: an operation that takes milliseconds is not worth waiting for.
 constexpr int kMissesBeforeSkipping = 4;
@@ -40,20 +39,6 @@ constexpr Duration kSpin = std::chrono::microseconds(40);
 const bool kMaySpin = std::thread::hardware_concurrency() > 1;
 constexpr size_t kStagingThreads = 2;
 constexpr Time kNever = InFlight::kNever;
-
-// How the adaptor's process ended, if it did. Shared with whoever watches the process.
-struct Exit {
-  absl::Mutex mutex;
-  bool happened ABSL_GUARDED_BY(mutex) = false;
-  std::string how ABSL_GUARDED_BY(mutex);
-};
-
-// One adaptor process, from its start to its end.
-struct Connection {
-  explicit Connection(UniqueFd socket) : stream(std::move(socket)) {}
-  FrameStream stream;
-  absl::Mutex read_mutex;
-};
 
 timespec ToTimespec(Duration duration) {
   duration = std::max(duration, Duration::zero());
@@ -104,7 +89,7 @@ class Device::Impl {
     absl::MutexLock lock(&mutex_);
     Stats stats = stats_;
     stats.in_flight = in_flight_.size();
-    stats.ready = connection_ != nullptr;
+    stats.ready = adaptor_ != nullptr;
     return stats;
   }
 
@@ -116,20 +101,18 @@ class Device::Impl {
   void Deliver(Done done) {
     if (!done.empty()) observer_->OnExecuted(std::move(done));
   }
-  std::shared_ptr<Connection> TakeInlineTurn(Time turn_ends);
-  bool WaitInline(Connection& connection);
-  void WriteTo(Connection& connection, OutFrame frame);
-  void SendTo(Connection& connection);
-  void Break(const Connection& connection, absl::Status why);
+  std::shared_ptr<Adaptor> TakeInlineTurn(Time turn_ends);
+  bool WaitInline(Adaptor& adaptor);
+  void WriteTo(Adaptor& adaptor, OutFrame frame);
+  void SendTo(Adaptor& adaptor);
+  void Break(const Adaptor& adaptor, absl::Status why);
 
-  absl::Status ReadAnswers(Connection& connection, Done* done);
-  absl::Status TakeAnswer(Connection& connection, absl::string_view frame, Done* done);
+  absl::Status ReadAnswers(Adaptor& adaptor, Done* done);
+  absl::Status TakeAnswer(Adaptor& adaptor, absl::string_view frame, Done* done);
 
   void Supervise();
-  absl::Status LaunchAndServe(std::shared_ptr<Exit> exit);
-  absl::StatusOr<DeviceDescription> Configure(Connection& connection, Exit& exit);
-  absl::Status Serve(Connection& connection, Exit& exit);
-  absl::Status End(Exit& exit, absl::Status why);
+  absl::Status LaunchAndServe();
+  absl::Status Serve(Adaptor& adaptor);
   InFlight::Due TakeDue() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Waits for `events` on the socket (if there is one), a wake-up or `until`, while keeping the
   // deadlines of executions that wait. Returns what the socket has.
@@ -137,10 +120,6 @@ class Device::Impl {
   bool stopping() const {
     absl::MutexLock lock(&mutex_);
     return stopping_;
-  }
-  static bool Ended(Exit& exit) {
-    absl::MutexLock lock(&exit.mutex);
-    return exit.happened;
   }
 
   const Options options_;
@@ -153,8 +132,8 @@ class Device::Impl {
   mutable absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   InFlight in_flight_ ABSL_GUARDED_BY(mutex_);
-  std::shared_ptr<Connection> connection_ ABSL_GUARDED_BY(mutex_);  // null: not ready
-  absl::Status broken_ ABSL_GUARDED_BY(mutex_);                     // why connection_ is no good
+  std::shared_ptr<Adaptor> adaptor_ ABSL_GUARDED_BY(mutex_);  // null: not ready
+  absl::Status broken_ ABSL_GUARDED_BY(mutex_);               // why adaptor_ is no good
   // The supervisor reads, or has been told to. While it does not, it sleeps without listening to
   // the socket, so an answer wakes one thread only. It reads until nothing is running, and again
   // when the Settle that follows an Execute hands the reading over to it.
@@ -194,46 +173,46 @@ void Device::Impl::Execute(Ticket ticket, fractos::Execute execution) {
     return;
   }
   OutFrame request = *std::move(frame);
-  std::shared_ptr<Connection> connection;
+  std::shared_ptr<Adaptor> adaptor;
   bool wake = false;
   {
     absl::MutexLock lock(&mutex_);
     ++stats_.executions;
-    connection = connection_;
+    adaptor = adaptor_;
     Time deadline;
-    if (connection != nullptr) {
+    if (adaptor != nullptr) {
       deadline = in_flight_.AddSent(ticket, std::move(execution), clock_->Now());
       // In here: a Cancel of what is sent must come behind it.
-      connection->stream.Queue(std::move(request));
+      adaptor->stream().Queue(std::move(request));
     } else {
       deadline =
           in_flight_.AddWaiting(ticket, std::move(execution), std::move(request), clock_->Now());
     }
     // Nobody else looks at the deadlines while there is no adaptor, or once the supervisor reads.
-    wake = (reading_ || connection == nullptr) && deadline < next_due_;
+    wake = (reading_ || adaptor == nullptr) && deadline < next_due_;
   }
-  if (connection != nullptr) SendTo(*connection);
+  if (adaptor != nullptr) SendTo(*adaptor);
   if (wake) waker_->Wake();
 }
 
-void Device::Impl::WriteTo(Connection& connection, OutFrame frame) {
-  connection.stream.Queue(std::move(frame));
-  SendTo(connection);
+void Device::Impl::WriteTo(Adaptor& adaptor, OutFrame frame) {
+  adaptor.stream().Queue(std::move(frame));
+  SendTo(adaptor);
 }
 
-void Device::Impl::SendTo(Connection& connection) {
-  absl::Status sent = connection.stream.Send();
+void Device::Impl::SendTo(Adaptor& adaptor) {
+  absl::Status sent = adaptor.stream().Send();
   if (!sent.ok()) {
-    Break(connection, std::move(sent));
-  } else if (connection.stream.WantsWrite()) {
+    Break(adaptor, std::move(sent));
+  } else if (adaptor.stream().WantsWrite()) {
     waker_->Wake();
   }
 }
 
-void Device::Impl::Break(const Connection& connection, absl::Status why) {
+void Device::Impl::Break(const Adaptor& adaptor, absl::Status why) {
   {
     absl::MutexLock lock(&mutex_);
-    if (connection_.get() != &connection || !broken_.ok()) return;
+    if (adaptor_.get() != &adaptor || !broken_.ok()) return;
     broken_ = std::move(why);
   }
   waker_->Wake();
@@ -246,25 +225,25 @@ void Device::Impl::Settle() {
     if (settler_ == std::this_thread::get_id()) return;
   }
   Time turn_ends = clock_->Now() + kInlineTurn;
-  while (std::shared_ptr<Connection> connection = TakeInlineTurn(turn_ends)) {
-    if (!WaitInline(*connection)) break;
+  while (std::shared_ptr<Adaptor> adaptor = TakeInlineTurn(turn_ends)) {
+    if (!WaitInline(*adaptor)) break;
   }
   absl::MutexLock lock(&mutex_);
   if (settler_ == std::this_thread::get_id()) settler_ = std::thread::id();
 }
 
-// The connection, if this thread is to wait for its next answer. If not, somebody else is sure to.
-std::shared_ptr<Connection> Device::Impl::TakeInlineTurn(Time turn_ends) {
+// The adaptor, if this thread is to wait for its next answer. If not, somebody else is sure to.
+std::shared_ptr<Adaptor> Device::Impl::TakeInlineTurn(Time turn_ends) {
   {
     absl::MutexLock lock(&mutex_);
-    if (in_flight_.empty() || connection_ == nullptr || reading_ || waiting_inline_) return nullptr;
+    if (in_flight_.empty() || adaptor_ == nullptr || reading_ || waiting_inline_) return nullptr;
     bool free = settler_ == std::thread::id() || settler_ == std::this_thread::get_id();
     bool worthwhile = inline_misses_ < kMissesBeforeSkipping || stats_.executions % kTryEvery == 0;
     if (free && worthwhile && in_flight_.size() == 1 && options_.inline_wait > Duration::zero() &&
         clock_->Now() < turn_ends) {
       settler_ = std::this_thread::get_id();
       waiting_inline_ = true;
-      return connection_;
+      return adaptor_;
     }
     reading_ = true;
   }
@@ -273,20 +252,20 @@ std::shared_ptr<Connection> Device::Impl::TakeInlineTurn(Time turn_ends) {
 }
 
 // Waits for answers and delivers them. False if none came, which leaves the reading to others.
-bool Device::Impl::WaitInline(Connection& connection) {
+bool Device::Impl::WaitInline(Adaptor& adaptor) {
   const Time start = clock_->Now();
   const Time until = start + options_.inline_wait;
   const Time sleep = start + std::min(kSpin, options_.inline_wait);
   Done done;
   absl::Status status;
   while (kMaySpin && done.empty() && status.ok() && clock_->Now() < sleep) {
-    status = ReadAnswers(connection, &done);
+    status = ReadAnswers(adaptor, &done);
   }
   while (done.empty() && status.ok()) {
     timespec left = ToTimespec(until - clock_->Now());
-    pollfd socket{connection.stream.fd(), POLLIN, 0};
+    pollfd socket{adaptor.stream().fd(), POLLIN, 0};
     int ready = ppoll(&socket, 1, &left, nullptr);
-    if (ready > 0) status = ReadAnswers(connection, &done);
+    if (ready > 0) status = ReadAnswers(adaptor, &done);
     if (ready == 0 || clock_->Now() >= until) break;
   }
   bool answered = !done.empty();
@@ -298,30 +277,28 @@ bool Device::Impl::WaitInline(Connection& connection) {
     stats_.answered_inline += done.size();
     if (!in_flight_.empty() && !reading_) wake = reading_ = true;
   }
-  if (!status.ok()) Break(connection, std::move(status));
+  if (!status.ok()) Break(adaptor, std::move(status));
   if (wake) waker_->Wake();
   Deliver(std::move(done));
   return answered;
 }
 
 void Device::Impl::Cancel(Ticket ticket) {
-  std::shared_ptr<Connection> connection;
+  std::shared_ptr<Adaptor> adaptor;
   {
     absl::MutexLock lock(&mutex_);
     if (!in_flight_.Cancel(ticket)) return;
-    connection = connection_;
+    adaptor = adaptor_;
   }
-  if (connection != nullptr) WriteTo(*connection, CancelFrame(ticket));
+  if (adaptor != nullptr) WriteTo(*adaptor, CancelFrame(ticket));
 }
 
-absl::Status Device::Impl::ReadAnswers(Connection& connection, Done* done) {
-  absl::MutexLock lock(&connection.read_mutex);
-  return connection.stream.Read([this, &connection, done](absl::string_view frame) {
-    return TakeAnswer(connection, frame, done);
-  });
+absl::Status Device::Impl::ReadAnswers(Adaptor& adaptor, Done* done) {
+  return adaptor.Read(
+      [this, &adaptor, done](absl::string_view frame) { return TakeAnswer(adaptor, frame, done); });
 }
 
-absl::Status Device::Impl::TakeAnswer(Connection& connection, absl::string_view frame, Done* done) {
+absl::Status Device::Impl::TakeAnswer(Adaptor& adaptor, absl::string_view frame, Done* done) {
   v1::FromAdaptor message;
   if (!message.ParseFromArray(frame.data(), static_cast<int>(frame.size()))) {
     return absl::InvalidArgumentError("the adaptor sent a frame that does not parse");
@@ -331,7 +308,7 @@ absl::Status Device::Impl::TakeAnswer(Connection& connection, absl::string_view 
   }
   v1::Result& result = *message.mutable_result();
   std::optional<UniqueFd> file;
-  if (result.has_file()) file = connection.stream.TakeDescriptor();
+  if (result.has_file()) file = adaptor.stream().TakeDescriptor();
   const Ticket ticket = result.id();
   std::optional<InFlight::Answered> answered;
   {
@@ -373,8 +350,7 @@ void Device::Impl::Supervise() {
   Duration backoff = options_.first_backoff;
   while (!stopping()) {
     Time started = clock_->Now();
-    auto exit = std::make_shared<Exit>();
-    absl::Status ended = LaunchAndServe(exit);
+    absl::Status ended = LaunchAndServe();
     if (stopping()) return;
     observer_->OnDown(ended);
     Time now = clock_->Now();
@@ -386,44 +362,42 @@ void Device::Impl::Supervise() {
   }
 }
 
-absl::Status Device::Impl::LaunchAndServe(std::shared_ptr<Exit> exit) {
+absl::Status Device::Impl::LaunchAndServe() {
   if (const int incoming = launcher_->Incoming(); incoming >= 0) {
     while (Poll(incoming, POLLIN, kNever) == 0) {
       if (stopping()) return absl::CancelledError("stopping");
     }
   }
-  absl::StatusOr<UniqueFd> socket =
-      launcher_->Launch([exit, waker = waker_](const std::string& how) {
-        {
-          absl::MutexLock lock(&exit->mutex);
-          exit->happened = true;
-          exit->how = how;
-        }
-        waker->Wake();
+  absl::StatusOr<std::shared_ptr<Adaptor>> launched = Adaptor::Launch(launcher_, waker_);
+  if (!launched.ok()) return launched.status();
+  const std::shared_ptr<Adaptor> adaptor = *std::move(launched);
+  absl::StatusOr<DeviceDescription> description = adaptor->Describe(
+      options_.options_json, options_.configure_timeout, *clock_,
+      [this, fd = adaptor->stream().fd()](int events, Time until) -> absl::StatusOr<int> {
+        int ready = Poll(fd, events, until);
+        if (stopping()) return absl::CancelledError("stopping");
+        return ready;
       });
-  if (!socket.ok()) return socket.status();
-  auto connection = std::make_shared<Connection>(*std::move(socket));
-  absl::StatusOr<DeviceDescription> description = Configure(*connection, *exit);
-  if (!description.ok()) return End(*exit, description.status());
+  if (!description.ok()) return adaptor->End(description.status());
   observer_->OnDescribed(*description);
 
   {
     absl::MutexLock lock(&mutex_);
-    connection_ = connection;
+    adaptor_ = adaptor;
     broken_ = absl::OkStatus();
-    for (OutFrame& frame : in_flight_.SendWaiting()) connection->stream.Queue(std::move(frame));
+    for (OutFrame& frame : in_flight_.SendWaiting()) adaptor->stream().Queue(std::move(frame));
     reading_ = !in_flight_.empty();
   }
-  SendTo(*connection);
-  absl::Status ended = Serve(*connection, *exit);
-  // The connection may have been left because a writer found it broken, or the process had ended:
-  // what the adaptor managed to answer before still counts.
+  SendTo(*adaptor);
+  absl::Status ended = Serve(*adaptor);
+  // A writer may have found its stream broken, or its process had ended: what it managed to answer
+  // before still counts.
   Done done;
-  if (absl::IsUnavailable(ended)) ReadAnswers(*connection, &done).IgnoreError();
-  ended = End(*exit, std::move(ended));
+  if (absl::IsUnavailable(ended)) ReadAnswers(*adaptor, &done).IgnoreError();
+  ended = adaptor->End(std::move(ended));
   {
     absl::MutexLock lock(&mutex_);
-    connection_ = nullptr;
+    adaptor_ = nullptr;
     reading_ = false;
     in_flight_.FailSent(ReasonOf(ended), ended.message(), &done);
     if (stopping_) return ended;
@@ -432,42 +406,9 @@ absl::Status Device::Impl::LaunchAndServe(std::shared_ptr<Exit> exit) {
   return ended;
 }
 
-absl::StatusOr<DeviceDescription> Device::Impl::Configure(Connection& connection, Exit& exit) {
-  absl::Status written = connection.stream.Write(ConfigureFrame(options_.options_json));
-  if (!written.ok()) return written;
-  std::optional<absl::StatusOr<DeviceDescription>> description;
-  const auto on_frame = [&description](absl::string_view frame) -> absl::Status {
-    if (description.has_value()) {
-      return absl::InvalidArgumentError("the adaptor spoke before it was asked to execute");
-    }
-    description = JudgeDescription(frame);
-    return absl::OkStatus();
-  };
-  Time deadline = clock_->Now() + options_.configure_timeout;
-  while (!description.has_value()) {
-    int events = POLLIN | (connection.stream.WantsWrite() ? POLLOUT : 0);
-    int ready = Poll(connection.stream.fd(), events, deadline);
-    if (stopping()) return absl::CancelledError("stopping");
-    if ((ready & POLLOUT) != 0) {
-      absl::Status flushed = connection.stream.Flush();
-      if (!flushed.ok()) return flushed;
-    }
-    bool ended = Ended(exit);
-    if ((ready & ~POLLOUT) != 0 || ended) {
-      absl::Status read = connection.stream.Read(on_frame);
-      if (description.has_value()) break;  // whatever came after it
-      if (!read.ok()) return read;
-      if (ended) return absl::UnavailableError("the adaptor ended");
-    } else if (clock_->Now() >= deadline) {
-      return absl::DeadlineExceededError("the adaptor did not describe itself in time");
-    }
-  }
-  return *std::move(description);
-}
-
-absl::Status Device::Impl::Serve(Connection& connection, Exit& exit) {
+absl::Status Device::Impl::Serve(Adaptor& adaptor) {
   while (true) {
-    int events = connection.stream.WantsWrite() ? POLLOUT : 0;
+    int events = adaptor.stream().WantsWrite() ? POLLOUT : 0;
     InFlight::Due due;
     {
       absl::MutexLock lock(&mutex_);
@@ -480,23 +421,23 @@ absl::Status Device::Impl::Serve(Connection& connection, Exit& exit) {
     }
     // First, for whoever hears of a timeout may execute the next one at once: an adaptor that does
     // one after the other has to give up the old one for it.
-    for (Ticket ticket : due.to_cancel) WriteTo(connection, CancelFrame(ticket));
+    for (Ticket ticket : due.to_cancel) WriteTo(adaptor, CancelFrame(ticket));
     Deliver(std::move(due.timed_out));
     if (due.hangs != 0) {
       return absl::DeadlineExceededError(absl::StrCat(
           "the adaptor was killed: it left the execution ", due.hangs, " unanswered after Cancel"));
     }
-    if (Ended(exit)) return absl::UnavailableError("the adaptor ended");
+    if (adaptor.ended()) return absl::UnavailableError("the adaptor ended");
 
-    int ready = Poll(connection.stream.fd(), events, due.next);
+    int ready = Poll(adaptor.stream().fd(), events, due.next);
     if ((ready & POLLOUT) != 0) {
-      absl::Status flushed = connection.stream.Flush();
+      absl::Status flushed = adaptor.stream().Flush();
       if (!flushed.ok()) return flushed;
     }
     // POLLHUP comes unasked, also while somebody waits inline: reading twice does no harm.
     if ((ready & ~POLLOUT) == 0) continue;
     Done done;
-    absl::Status read = ReadAnswers(connection, &done);
+    absl::Status read = ReadAnswers(adaptor, &done);
     {
       // Before anybody hears of the answers: who executes next because of one may wait inline.
       absl::MutexLock lock(&mutex_);
@@ -505,18 +446,6 @@ absl::Status Device::Impl::Serve(Connection& connection, Exit& exit) {
     Deliver(std::move(done));
     if (!read.ok()) return read;
   }
-}
-
-// Sees the adaptor dead, and says how it died if it died by itself.
-absl::Status Device::Impl::End(Exit& exit, absl::Status why) {
-  if (absl::IsUnavailable(why)) {
-    absl::MutexLock lock(&exit.mutex);
-    exit.mutex.AwaitWithTimeout(absl::Condition(&exit.happened), absl::FromChrono(kExitGrace));
-    std::string how = exit.happened ? exit.how : "its socket closed";
-    why = absl::UnavailableError(absl::StrCat("the adaptor ended: ", how));
-  }
-  launcher_->Kill();
-  return why;
 }
 
 InFlight::Due Device::Impl::TakeDue() {
@@ -530,7 +459,7 @@ int Device::Impl::Poll(int socket, int events, Time until) {
   InFlight::Due due;
   {
     absl::MutexLock lock(&mutex_);
-    serving = connection_ != nullptr;
+    serving = adaptor_ != nullptr;
     if (!serving) {
       due = TakeDue();
       until = next_due_ = std::min(until, due.next);
