@@ -3,18 +3,19 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <atomic>
+#include <chrono>
+#include <memory>
 #include <string>
 #include <thread>
-#include <utility>
+#include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
-#include "absl/time/clock.h"
-#include "absl/time/time.h"
+#include "lib/base/random.h"
 #include "lib/kube/errors.h"
 #include "lib/kube/healthz_adaptor.h"
 #include "lib/kube/time.h"
-#include "tests/unit/lib/kube/candidate.h"
+#include "tests/unit/lib/kube/leader_elector_harness.h"
 
 namespace fractos::kube {
 namespace {
@@ -23,54 +24,6 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-
-const Collection kCollection{kLeases, "ns"};
-
-class LeaderElectorTest : public ::testing::Test {
- protected:
-  std::unique_ptr<Candidate> Make(
-      const std::string& identity,
-      const std::function<void(LeaderElectionOptions*)>& change = nullptr) {
-    return std::make_unique<Candidate>(&server_, &time_, identity, change);
-  }
-  // Leads, and waits for its next renewal.
-  std::unique_ptr<Candidate> MakeLeader(
-      const std::string& identity,
-      const std::function<void(LeaderElectionOptions*)>& change = nullptr) {
-    auto leader = Make(identity, change);
-    leader->Start();
-    EXPECT_EQ(leader->Await(1).size(), 1u);
-    EXPECT_TRUE(time_.AwaitWaiter(seconds(2)));
-    EXPECT_TRUE(leader->client.AwaitCalls("watch", 1));
-    return leader;
-  }
-  // Has seen who leads, and waits until that runs out.
-  std::unique_ptr<Candidate> MakeStandby(
-      const std::string& identity, Duration left = seconds(15),
-      const std::function<void(LeaderElectionOptions*)>& change = nullptr) {
-    auto standby = Make(identity, change);
-    standby->Start();
-    EXPECT_EQ(standby->AwaitLeaders(1).size(), 1u);
-    EXPECT_TRUE(time_.AwaitWaiter(left));
-    return standby;
-  }
-  LeaderElectionRecord Record() { return ReadLease(*server_.Find(kCollection, "leader")).record; }
-  // A Lease held by somebody who is not there.
-  void PutLease(const std::string& holder, int duration, const std::string& renewed,
-                int transitions, const std::string& label = "") {
-    Object lease("coordination.k8s.io/v1", "Lease", "ns", "leader");
-    lease.mutable_spec() = {{"holderIdentity", holder},
-                            {"leaseDurationSeconds", duration},
-                            {"acquireTime", renewed},
-                            {"renewTime", renewed},
-                            {"leaseTransitions", transitions}};
-    if (!label.empty()) lease.SetLabel("x", label);
-    server_.Put(kCollection, lease);
-  }
-
-  FakeTime time_;
-  FakeApiServer server_{&time_};
-};
 
 TEST_F(LeaderElectorTest, CreatesTheLeaseAndLeads) {
   // promise: K-70
@@ -110,91 +63,6 @@ TEST_F(LeaderElectorTest, RenewsByOneWriteEachPeriod) {
   EXPECT_EQ(a->slow_paths(), 0);
 }
 
-TEST_F(LeaderElectorTest, AStandbyNeitherPollsNorTakesWhatIsRenewed) {
-  // promise: K-74
-  const auto a = MakeLeader("a");
-  const auto b = MakeStandby("b");
-  for (size_t i = 1; i <= 20; ++i) {
-    time_.Advance(seconds(2));
-    ASSERT_TRUE(a->client.AwaitCalls("update", i));
-    ASSERT_TRUE(time_.AwaitWaiter(seconds(15)));  // b counts anew from this renewal
-    ASSERT_TRUE(time_.AwaitWaiter(seconds(2)));
-  }
-  EXPECT_EQ(b->client.count("get"), 1u);
-  EXPECT_FALSE(b->elector->IsLeader());
-  EXPECT_EQ(b->elector->GetLeader(), "a");
-}
-
-TEST_F(LeaderElectorTest, AStandbyTakesOverWhenTheLastChangeItSawRunsOut) {
-  // promise: K-74, K-75
-  const auto a = MakeLeader("a");
-  const auto b = MakeStandby("b");
-  time_.Advance(seconds(2));
-  ASSERT_TRUE(time_.AwaitWaiter(seconds(15)));
-  ASSERT_TRUE(time_.AwaitWaiter(seconds(2)));
-  a->client.SetPartitioned(true);
-  time_.Advance(seconds(15) - milliseconds(1));
-  ASSERT_TRUE(time_.AwaitWaiter(milliseconds(1)));
-  EXPECT_TRUE(a->elector->IsLeader());
-  EXPECT_FALSE(b->elector->IsLeader());
-  time_.Advance(milliseconds(1));
-  EXPECT_FALSE(a->elector->IsLeader());
-  EXPECT_THAT(b->Await(1), ElementsAre("started 1"));
-  EXPECT_EQ(Record().holder_identity, "b");
-  EXPECT_EQ(Record().lease_transitions, 1);
-  EXPECT_THAT(b->AwaitLeaders(2), ElementsAre("leader a", "leader b"));
-}
-
-TEST_F(LeaderElectorTest, TheRecordsOwnDurationCountsAndNoWallClock) {
-  // promise: K-75
-  for (const char* renewed : {"1999-01-01T00:00:00.000000Z", "2999-01-01T00:00:00.000000Z"}) {
-    PutLease("gone", 3, renewed, 41);
-    const auto b = MakeStandby("b", seconds(3));
-    time_.Advance(seconds(3));
-    EXPECT_THAT(b->Await(1), ElementsAre("started 42"));
-  }
-}
-
-TEST_F(LeaderElectorTest, OnlyARenewalMakesAStandbyWaitLonger) {
-  // promise: K-72
-  PutLease("gone", 10, "2023-11-14T22:13:20.000000Z", 0);
-  const auto b = MakeStandby("b", seconds(10));
-  time_.Advance(seconds(6));
-  ASSERT_TRUE(time_.AwaitWaiter(seconds(4)));
-  // Within the same second as the last, which a clock of seconds would not tell.
-  PutLease("gone", 10, "2023-11-14T22:13:20.000001Z", 0);
-  ASSERT_TRUE(time_.AwaitWaiter(seconds(10)));
-  time_.Advance(seconds(6));
-  PutLease("gone", 10, "2023-11-14T22:13:20.000001Z", 0, "label");
-  time_.Advance(seconds(4));
-  EXPECT_THAT(b->Await(1), ElementsAre("started 1"));
-}
-
-TEST_F(LeaderElectorTest, WithoutAWatchAStandbyPolls) {
-  // promise: K-76
-  PutLease("gone", 15, "2023-11-14T22:13:20.000000Z", 0);
-  auto b = Make("b");
-  Fault hang;
-  hang.verb = "watch";
-  hang.delay = Duration::max();
-  b->client.Inject(hang);
-  b->Start();
-  const Time began = time_.Now();
-  ASSERT_EQ(b->AwaitLeaders(1).size(), 1u);
-  while (b->client.count("create") + b->client.count("update") == 0) {
-    // Jittered by 1.2 times the period, or what is left of the lease.
-    const Duration wait = time_.AwaitWaiterWithin(milliseconds(1), milliseconds(4400));
-    ASSERT_GT(wait, Duration(0));
-    time_.Advance(wait);
-    if (time_.Now() - began > seconds(40)) break;
-    std::this_thread::yield();
-  }
-  EXPECT_THAT(b->Await(1), ElementsAre("started 1"));
-  EXPECT_GE(time_.Now() - began, seconds(15));
-  EXPECT_LE(time_.Now() - began, seconds(30));
-  EXPECT_GE(b->client.count("get"), 4u);
-}
-
 TEST_F(LeaderElectorTest, LeadsWithoutTheRightToWatch) {
   // promise: K-76
   auto a = Make("a");
@@ -208,21 +76,6 @@ TEST_F(LeaderElectorTest, LeadsWithoutTheRightToWatch) {
   // And says what is amiss.
   while (a->errors().empty()) std::this_thread::yield();
   EXPECT_TRUE(kube::IsForbidden(a->errors().at(0)));
-}
-
-TEST_F(LeaderElectorTest, AWatchThatHearsNothingMakesNobodyTakeALivingLease) {
-  // promise: K-76
-  PutLease("alive", 15, "2023-11-14T22:13:20.000000Z", 0);
-  const auto b = MakeStandby("b");
-  server_.StallWatches();
-  PutLease("alive", 15, "2023-11-14T22:13:30.000000Z", 0);
-  time_.Advance(seconds(15));
-  // It reads the Lease first, sees that it was renewed, and mistrusts the watch.
-  ASSERT_TRUE(b->client.AwaitCalls("get", 2));
-  ASSERT_TRUE(b->client.AwaitCalls("watch", 2));
-  ASSERT_TRUE(time_.AwaitWaiter(seconds(15)));
-  EXPECT_FALSE(b->elector->IsLeader());
-  EXPECT_EQ(b->client.count("update"), 0u);
 }
 
 TEST_F(LeaderElectorTest, ALeaderThatCannotRenewStopsBeforeOthersMayLead) {
@@ -354,127 +207,6 @@ TEST_F(LeaderElectorTest, ADeletedLeaseIsMadeAgainByItsLeader) {
   EXPECT_TRUE(a->elector->IsLeader());
   EXPECT_EQ(a->Await(1).size(), 1u);
   EXPECT_EQ(b->client.count("create"), 0u);
-}
-
-TEST_F(LeaderElectorTest, WaitsForALeaseThatOthersMake) {
-  // promise: K-80
-  const auto a = Make("a", [](LeaderElectionOptions* options) { options->create_lease = false; });
-  a->Start();
-  ASSERT_TRUE(a->client.AwaitCalls("get", 1));
-  PutLease("", 1, "2026-01-01T00:00:00.000000Z", 0);
-  const absl::Time until = absl::Now() + absl::Seconds(10);
-  while (Record().holder_identity != "a" && absl::Now() < until) {
-    time_.Advance(seconds(1));
-    std::this_thread::yield();
-  }
-  EXPECT_EQ(Record().holder_identity, "a");
-  EXPECT_EQ(a->client.count("create"), 0u);
-}
-
-TEST_F(LeaderElectorTest, ADeletedLeaseOfADeadLeaderIsTakenWhenItsTimeIsOver) {
-  // promise: K-80
-  PutLease("gone", 15, "2023-11-14T22:13:20.000000Z", 5);
-  const auto b = MakeStandby("b");
-  time_.Advance(seconds(1));
-  server_.Remove(kCollection, "leader");
-  ASSERT_TRUE(time_.AwaitWaiter(seconds(14)));
-  time_.Advance(seconds(13));
-  ASSERT_TRUE(time_.AwaitWaiter(seconds(1)));
-  EXPECT_FALSE(server_.Find(kCollection, "leader"));
-  time_.Advance(seconds(1));
-  EXPECT_THAT(b->Await(1), ElementsAre("started 0"));
-}
-
-TEST_F(LeaderElectorTest, GivesTheLeaseBackAfterTheWorkHasStopped) {
-  // promise: K-81
-  std::atomic<bool> held_when_stopped{false};
-  const auto a = MakeLeader("a", [&](LeaderElectionOptions* options) {
-    options->release_on_cancel = true;
-    options->callbacks.on_stopped_leading = [&] {
-      held_when_stopped = Record().holder_identity == "a";
-    };
-  });
-  const auto b = MakeStandby("b");
-  a->Stop();
-  EXPECT_TRUE(held_when_stopped);
-  // No time passes: the standby sees that it is free.
-  EXPECT_THAT(b->Await(1), ElementsAre("started 1"));
-  EXPECT_EQ(Record().holder_identity, "b");
-}
-
-TEST_F(LeaderElectorTest, WhatIsGivenBackRightAfterAnAttemptIsTakenWithoutAnyWait) {
-  // promise: K-81
-  PutLease("a", 15, FormatMicroTime(time_.WallNow()), 0);
-  LeaderElector* elector = nullptr;
-  // Between the attempt that found it held and the wait for its end.
-  const auto give_back = [&](const std::string&) {
-    PutLease("", 1, FormatMicroTime(time_.WallNow()), 0);
-    const absl::Time until = absl::Now() + absl::FromChrono(seconds(20));
-    while (!elector->GetLeader().empty() && absl::Now() < until) std::this_thread::yield();
-  };
-  bool given_back = false;
-  const auto b = Make("b", [&](LeaderElectionOptions* options) {
-    options->callbacks.on_new_leader = [&](const std::string& leader) {
-      if (!std::exchange(given_back, true)) give_back(leader);
-    };
-  });
-  elector = b->elector.get();
-  b->Start();
-  EXPECT_THAT(b->Await(1), ElementsAre("started 1"));
-}
-
-TEST_F(LeaderElectorTest, AReleasedLeaseIsFreeForASecondAtMost) {
-  // promise: K-81
-  const auto a = MakeLeader("a", [](auto* options) { options->release_on_cancel = true; });
-  time_.Advance(seconds(1));
-  a->Stop();
-  const LeaderElectionRecord record = Record();
-  EXPECT_EQ(record.holder_identity, "");
-  EXPECT_EQ(record.lease_duration_seconds, 1);
-  EXPECT_EQ(record.lease_transitions, 0);
-  EXPECT_EQ(record.renew_time, FormatMicroTime(time_.WallNow()));
-  EXPECT_EQ(record.acquire_time, record.renew_time);
-}
-
-TEST_F(LeaderElectorTest, GivesTheLeaseBackThoughItsLastRenewalCameThroughUnseen) {
-  // promise: K-81
-  const auto a = MakeLeader("a", [](auto* options) { options->release_on_cancel = true; });
-  Fault race;
-  race.verb = "update";
-  race.before = [this] {
-    Object lease = *server_.Find(kCollection, "leader");
-    lease.SetLabel("x", "y");
-    server_.Put(kCollection, lease);
-  };
-  a->client.Inject(race);
-  a->Stop();
-  EXPECT_EQ(Record().holder_identity, "");
-  EXPECT_EQ(a->client.count("update"), 2u);
-}
-
-TEST_F(LeaderElectorTest, DoesNotGiveBackWhatIsAnothers) {
-  // promise: K-81
-  const auto a = MakeLeader("a", [](auto* options) { options->release_on_cancel = true; });
-  Fault race;
-  race.verb = "get";
-  race.before = [this] { PutLease("b", 15, "2023-11-14T22:13:20.000000Z", 1); };
-  a->client.Inject(race);
-  a->Stop();
-  EXPECT_EQ(Record().holder_identity, "b");
-}
-
-TEST_F(LeaderElectorTest, GivingBackEndsAtItsOwnDeadline) {
-  // promise: K-81
-  const auto a = MakeLeader("a", [](auto* options) { options->release_on_cancel = true; });
-  Fault hang;
-  hang.verb = "get";
-  hang.delay = Duration::max();
-  a->client.Inject(hang);
-  a->RequestStop();
-  ASSERT_TRUE(time_.AwaitWaiter(seconds(10)));
-  time_.Advance(seconds(10));
-  a->Stop();
-  EXPECT_EQ(a->Await(3).at(2), "ended OK");
 }
 
 TEST_F(LeaderElectorTest, EachTurnHasAHigherNumberAlsoUnderOnesOwnName) {
