@@ -1,13 +1,13 @@
 #include "daemon/device/device.h"
 
-#include <errno.h>
 #include <poll.h>
-#include <unistd.h>
 
 #include <algorithm>
+#include <memory>
 #include <optional>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
