@@ -493,12 +493,20 @@ class Driver::Impl final : public LinkObserver {
         });
   }
 
-  // A value of our own, as Pulled wants it: a report may name it without its bytes.
+  // A value of our own, as Pulled wants it: a report may name it without its bytes, and lie of it.
   absl::StatusOr<Value> WithBytes(Value own) {
-    if (own.IsInline() || own.size > kMaxInlineValueBytes) return own;
+    if (own.IsInline()) return own;
     absl::StatusOr<BytesPtr> bytes = memory_.Get(own.object);
     if (!bytes.ok()) return bytes.status();
-    own.inline_bytes = std::make_shared<const std::string>((*bytes)->view());
+    const absl::string_view view = (*bytes)->view();
+    if (view.size() != own.size) {
+      return absl::DataLossError(absl::StrCat("the driver's own Memory object ",
+                                              own.object.ToShortHex(), " has ", view.size(),
+                                              " bytes, and was reported with ", own.size));
+    }
+    if (own.size <= kMaxInlineValueBytes) {
+      own.inline_bytes = std::make_shared<const std::string>(view);
+    }
     return own;
   }
 

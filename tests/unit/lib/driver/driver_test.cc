@@ -69,6 +69,9 @@ class Peer : public LinkObserver {
   bool WaitForEnd(const RunId& run) {
     return WaitFor<End>([&run](const End& end) { return end.run == run; });
   }
+  bool WaitForQuery(const RunId& run) {
+    return WaitFor<Query>([&run](const Query& it) { return it.run == run; });
+  }
   bool WaitForHandOver(const StepPath& step) {
     return WaitFor<HandOver>([&step](const HandOver& it) { return it.step().path == step; });
   }
@@ -159,6 +162,32 @@ class DriverTest : public ::testing::Test {
     const RunId unknown = NamedId<RunId>(name + ", which is unknown");
     peer_->Tell(FetchRedrive{unknown});
     EXPECT_TRUE(peer_->WaitForEnd(unknown));
+    return record.run;
+  }
+  // A Centralized run whose first step has given "bytes"; the second is said to have given the
+  // driver's own copy of them, as one of `size` bytes.
+  RunId StartHandingBack(uint64_t size) {
+    Plan plan = OneStep();
+    plan.mode = Mode::kCentralized;
+    plan.steps.push_back(NewStep("two", {"one"}));
+    RunRecord record;
+    record.run = NamedId<RunId>("own");
+    peer_->Tell(Accepted{{record.run, "one", ResultId()}, 1});  // once the Link is there
+    EXPECT_TRUE(driver_->Start(plan, record, 0, nullptr).ok());
+    EXPECT_TRUE(peer_->WaitForHandOver("one"));
+    const ResultPtr one =
+        NewResult(record.run, *plan.steps[0], {}, InlineValue("bytes", Replica("default/a")));
+    peer_->Tell(Report{record.run, 1, {one}, {}, {}});
+    EXPECT_TRUE(peer_->WaitForHandOver("two"));
+    Value own;
+    for (const Message& message : peer_->WaitForMessages(0)) {
+      const auto* const over = std::get_if<HandOver>(&message);
+      if (over != nullptr && over->step().path == "two") own = over->result->value;
+    }
+    EXPECT_TRUE(own.owner.address.IsDriver());
+    own.inline_bytes = nullptr;
+    own.size = size;
+    peer_->Tell(Report{record.run, 1, {NewResult(record.run, *plan.steps[1], {one}, own)}, {}, {}});
     return record.run;
   }
   bool HasRoom(const RunId& run) const {
@@ -284,30 +313,23 @@ TEST_F(DriverTest, AValueThatItHasNoRoomForIsNotFetched) {
 // promise: R-14
 TEST_F(DriverTest, AnOutputOfItsOwnIsReadFromItsOwnMemory) {
   Start();
-  Plan plan = OneStep();
-  plan.mode = Mode::kCentralized;
-  plan.steps.push_back(NewStep("two", {"one"}));
-  RunRecord record;
-  record.run = NamedId<RunId>("own");
-  peer_->Tell(Accepted{{record.run, "one", ResultId()}, 1});  // once the Link is there
-  ASSERT_TRUE(driver_->Start(plan, record, 0, nullptr).ok());
-  ASSERT_TRUE(peer_->WaitForHandOver("one"));
-  const ResultPtr one =
-      NewResult(record.run, *plan.steps[0], {}, InlineValue("bytes", Replica("default/a")));
-  peer_->Tell(Report{record.run, 1, {one}, {}, {}});
-  ASSERT_TRUE(peer_->WaitForHandOver("two"));
-  Value own;
-  for (const Message& message : peer_->WaitForMessages(0)) {
-    const auto* const over = std::get_if<HandOver>(&message);
-    if (over != nullptr && over->step().path == "two") own = over->result->value;
-  }
-  ASSERT_TRUE(own.owner.address.IsDriver());
-  own.inline_bytes = nullptr;
-  peer_->Tell(Report{record.run, 1, {NewResult(record.run, *plan.steps[1], {one}, own)}, {}, {}});
-  ASSERT_TRUE(peer_->WaitForEnd(record.run));
-  const absl::StatusOr<RunSnapshot> ended = driver_->Snapshot(record.run);
+  const RunId run = StartHandingBack(5);
+  ASSERT_TRUE(peer_->WaitForEnd(run));
+  const absl::StatusOr<RunSnapshot> ended = driver_->Snapshot(run);
   EXPECT_EQ(ended->record.phase, RunPhase::kSucceeded);
   EXPECT_EQ(*ended->record.steps.at("two")->value.inline_bytes, "bytes");
+}
+
+// Else what is small by its report alone would get into the record, however large it is.
+// promise: R-23
+TEST_F(DriverTest, AnOutputOfItsOwnThatIsNotAsLongAsReportedIsLost) {
+  options_.hold_window = std::chrono::milliseconds(1);
+  Start();
+  const RunId run = StartHandingBack(4);
+  ASSERT_TRUE(peer_->WaitForQuery(run)) << "who has it";
+  const absl::StatusOr<RunSnapshot> going_on = driver_->Snapshot(run);
+  EXPECT_EQ(going_on->record.phase, RunPhase::kRunning);
+  EXPECT_EQ(going_on->record.steps.at("two")->value.inline_bytes, nullptr);
 }
 
 // Which leaves room for those of others.
