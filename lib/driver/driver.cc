@@ -1,8 +1,5 @@
 #include "lib/driver/driver.h"
 
-#include <unistd.h>
-
-#include <cerrno>
 #include <map>
 #include <optional>
 #include <set>
@@ -11,21 +8,16 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
-#include "lib/base/limits.h"
+#include "lib/driver/driver_memory.h"
 #include "lib/driver/record_writer.h"
 #include "lib/driver/run_span.h"
 #include "lib/link/hop_tracer.h"
-#include "lib/memory/transfer.h"
 
 namespace fractos {
 namespace {
-
-// A pull that takes longer is taken as an owner that has gone; the core then looks again.
-constexpr Duration kPullTimeout = std::chrono::seconds(10);
 
 int64_t Microseconds(auto duration) {
   return std::chrono::duration_cast<std::chrono::microseconds>(duration).count();
@@ -78,25 +70,24 @@ class Driver::Impl final : public LinkObserver {
         hops_(options_.spans == nullptr
                   ? nullptr
                   : std::make_unique<HopTracer>(options_.spans, clock, self_)),
-        memory_(self_, options_.memory_quota_bytes, random),
         links_(loop, PeerInfo{self_, 0, "", AdvertisedMemory(options_)}, this,
                LinkOptionsOf(options_)),
         writer_(options_.record_writers, store,
                 {[this](const RunId& id) { return VersionOf(id); },
                  [this](const RunId& id, const absl::StatusOr<uint64_t>& written) {
                    Written(id, written);
-                 }}) {}
+                 }}),
+        memory_(self_, options_.memory_quota_bytes, random,
+                [this](const RunId& id, DriverMemory::Pulled pulled) {
+                  OnPulled(id, std::move(pulled));
+                }) {}
 
   // First of all the writer, whose threads use the rest.
   ~Impl() override { writer_.Stop(); }
 
   absl::Status ServeMemory() {
-    if (options_.memory_endpoint.empty()) return absl::OkStatus();
-    absl::StatusOr<std::unique_ptr<MemoryServer>> server =
-        MemoryServer::Start(options_.memory_endpoint, &memory_);
-    if (!server.ok()) return server.status();
-    memory_server_ = *std::move(server);
-    return absl::OkStatus();
+    return options_.memory_endpoint.empty() ? absl::OkStatus()
+                                            : memory_.Serve(options_.memory_endpoint);
   }
 
   void Learn(const std::vector<ClusterView>& clusters) {
@@ -215,14 +206,14 @@ class Driver::Impl final : public LinkObserver {
   }
 
   void Forget(const RunId& id) {
-    Pulls unneeded;
+    DriverMemory::Pulls unneeded;
     {
       const absl::MutexLock lock(&mutex_);
       const auto found = runs_.find(id);
       if (found == runs_.end()) return;
       if (found->second.timer.has_value()) loop_->Cancel(found->second.timer->id);
-      for (const ObjectId& object : found->second.objects) memory_.Release(object);
-      unneeded.swap(found->second.pulls);
+      memory_.Release(found->second.memory);
+      unneeded.swap(found->second.memory.pulls);
       runs_.erase(found);
     }
     CancelPulls(unneeded);
@@ -323,8 +314,6 @@ class Driver::Impl final : public LinkObserver {
   }
 
  private:
-  // What Cancel takes, by a number of our own.
-  using Pulls = std::map<uint64_t, uint64_t>;
   struct Timer {
     Time when;
     EventLoop::TimerId id;
@@ -335,9 +324,8 @@ class Driver::Impl final : public LinkObserver {
     uint64_t version = 0;
     std::function<void()> on_change;
     std::optional<Timer> timer;
-    std::string asked_by;           // a traceparent, if runs are traced
-    std::vector<ObjectId> objects;  // in our own Memory
-    Pulls pulls;                    // under way
+    std::string asked_by;  // a traceparent, if runs are traced
+    DriverMemory::OfRun memory;
     bool finished = false;
     absl::Status lost;
   };
@@ -356,7 +344,7 @@ class Driver::Impl final : public LinkObserver {
   template <typename F>
   bool WithRun(const RunId& id, F step) {
     std::function<void()> on_change;
-    Pulls unneeded;
+    DriverMemory::Pulls unneeded;
     {
       const LinkTable::Batch batch(&links_);
       const absl::MutexLock lock(&mutex_);
@@ -366,7 +354,7 @@ class Driver::Impl final : public LinkObserver {
       // A core that has lost its run must do nothing more; whoever drives it now does.
       if (run.lost.ok()) StepRun(id, run, std::move(step));
       on_change = run.on_change;
-      if (run.finished || !run.lost.ok()) unneeded.swap(run.pulls);
+      if (run.finished || !run.lost.ok()) unneeded.swap(run.memory.pulls);
     }
     CancelPulls(unneeded);
     if (on_change != nullptr) on_change();
@@ -374,8 +362,8 @@ class Driver::Impl final : public LinkObserver {
   }
 
   // Each calls back as it ends, some at once.
-  void CancelPulls(const Pulls& pulls) ABSL_LOCKS_EXCLUDED(mutex_) {
-    for (const auto& [number, pull] : pulls) memory_client_.Cancel(pull);
+  void CancelPulls(const DriverMemory::Pulls& pulls) ABSL_LOCKS_EXCLUDED(mutex_) {
+    memory_.Cancel(pulls);
   }
 
   template <typename F>
@@ -399,7 +387,7 @@ class Driver::Impl final : public LinkObserver {
       }
       void operator()(WriteRecord& write) { self->writer_.Add(id, std::move(write.record)); }
       void operator()(const PullValue& pull) ABSL_EXCLUSIVE_LOCKS_REQUIRED(self->mutex_) {
-        self->Pull(id, run, pull, next);
+        self->Bring(id, run, pull, next);
       }
       void operator()(const Finished&) {
         run.finished = true;
@@ -438,98 +426,25 @@ class Driver::Impl final : public LinkObserver {
     });
   }
 
-  // Small values are there already; larger ones are pulled from their owner on another thread.
-  void Pull(const RunId& id, Run& run, const PullValue& pull, DriverActions* next)
+  void Bring(const RunId& id, Run& run, const PullValue& pull, DriverActions* next)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    if (pull.value.owner == self_) {
-      run.core->Pulled(clock_->Now(), pull.step, WithBytes(pull.value), next);
-      return;
-    }
-    if (pull.value.IsInline()) {
-      absl::StatusOr<Value> own = memory_.StageInline(*pull.value.inline_bytes);
-      if (own.ok()) own = Own(run, *std::move(own));
-      run.core->Pulled(clock_->Now(), pull.step, std::move(own), next);
-      return;
-    }
     const auto peer = peers_.find(pull.value.owner.address);
-    if (peer == peers_.end() || peer->second.self != pull.value.owner) {
-      run.core->Pulled(clock_->Now(), pull.step,
-                       absl::NotFoundError(absl::StrCat(pull.value.owner.address.ToString(),
-                                                        ", which had it, is gone")),
-                       next);
-      return;
-    }
-    // Rather than move what cannot be kept. What others are fetching counts, too: it is in memory,
-    // and the store hears of it only when it is here.
-    const uint64_t size = pull.value.size;
-    absl::Status room = memory_.CheckRoom(size);
-    if (room.ok()) room = memory_.CheckRoom(pulling_bytes_ + size);
-    if (!room.ok()) {
-      run.core->Pulled(clock_->Now(), pull.step, std::move(room), next);
-      return;
-    }
-    pulling_bytes_ += size;
-    const std::string endpoint = peer->second.memory_endpoint;
-    const uint64_t number = ++last_pull_;
-    run.pulls[number] = memory_client_.Pull(
-        pull.value, std::string(absl::StripPrefix(endpoint, "unix:")), kPullTimeout,
-        [this, id, number, step = pull.step, size](absl::StatusOr<UniqueFd> file) {
-          {
-            const absl::MutexLock lock(&mutex_);
-            pulling_bytes_ -= size;
-          }
-          absl::StatusOr<Value> own = file.ok() ? Stage(*std::move(file), size) : file.status();
-          const ObjectId staged = own.ok() ? own->object : ObjectId();
-          bool owned = false;
-          WithRun(id, [this, number, &step, &own, &owned](Run& at, Time now, DriverActions* actions)
-                          ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-                            if (at.pulls.erase(number) == 0) return;
-                            owned = true;
-                            if (own.ok()) own = Own(at, *std::move(own));
-                            at.core->Pulled(now, step, std::move(own), actions);
-                          });
-          // The run ended, or went to another driver, while the bytes were on their way.
-          if (!owned && !staged.IsNone()) memory_.Release(staged);
-        });
+    const bool linked = peer != peers_.end() && peer->second.self == pull.value.owner;
+    std::optional<absl::StatusOr<Value>> value =
+        memory_.Bring(id, pull, linked ? &peer->second : nullptr, &run.memory);
+    if (value.has_value()) run.core->Pulled(clock_->Now(), pull.step, *std::move(value), next);
   }
 
-  // A value of our own, as Pulled wants it: a report may name it without its bytes, and lie of it.
-  absl::StatusOr<Value> WithBytes(Value own) {
-    if (own.IsInline()) return own;
-    absl::StatusOr<BytesPtr> bytes = memory_.Get(own.object);
-    if (!bytes.ok()) return bytes.status();
-    const absl::string_view view = (*bytes)->view();
-    if (view.size() != own.size) {
-      return absl::DataLossError(absl::StrCat("the driver's own Memory object ",
-                                              own.object.ToShortHex(), " has ", view.size(),
-                                              " bytes, and was reported with ", own.size));
-    }
-    if (own.size <= kMaxInlineValueBytes) {
-      own.inline_bytes = std::make_shared<const std::string>(view);
-    }
-    return own;
-  }
-
-  // What is small enough is held with its bytes, wherever it came from: a core that asks for a
-  // refinement, or an output, wants to read it.
-  absl::StatusOr<Value> Stage(UniqueFd file, uint64_t size) {
-    if (size > kMaxInlineValueBytes) return memory_.StageFile(std::move(file), size);
-    std::string bytes(size, '\0');
-    for (size_t got = 0; got < size;) {
-      const ssize_t n = ::pread(file.get(), &bytes[got], size - got, static_cast<off_t>(got));
-      if (n < 0 && errno == EINTR) continue;
-      if (n <= 0) return absl::DataLossError("a value is shorter than its owner said");
-      got += static_cast<size_t>(n);
-    }
-    return memory_.StageInline(std::move(bytes));
-  }
-
-  // Makes a staged value readable by the daemons, for as long as the run is here.
-  absl::StatusOr<Value> Own(Run& run, Value value) {
-    run.objects.push_back(value.object);
-    const absl::Status committed = memory_.Commit(value.object);
-    if (!committed.ok()) return committed;
-    return value;
+  void OnPulled(const RunId& id, DriverMemory::Pulled pulled) {
+    bool kept = false;
+    WithRun(id, [this, &pulled, &kept](Run& run, Time now, DriverActions* actions)
+                    ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+                      kept = memory_.Keep(&pulled, &run.memory);
+                      if (kept)
+                        run.core->Pulled(now, pulled.step, std::move(pulled.value), actions);
+                    });
+    // The run ended, or went to another driver, while the bytes were on their way.
+    if (!kept) memory_.Drop(pulled);
   }
 
   // Lets go of the replicas from `begin` to before `end`.
@@ -568,15 +483,11 @@ class Driver::Impl final : public LinkObserver {
   std::map<std::string, ClusterView> clusters_ ABSL_GUARDED_BY(mutex_);
   std::map<Address, PeerInfo> peers_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<RunId, Run> runs_ ABSL_GUARDED_BY(mutex_);
-  uint64_t pulling_bytes_ ABSL_GUARDED_BY(mutex_) = 0;  // of values on their way here
-  uint64_t last_pull_ ABSL_GUARDED_BY(mutex_) = 0;
 
-  MemoryStore memory_;
-  std::unique_ptr<MemoryServer> memory_server_;
   LinkTable links_;
   RecordWriter writer_;
   // Last, so that its threads, which use all of the above, end first.
-  MemoryClient memory_client_;
+  DriverMemory memory_;
 };
 
 absl::StatusOr<std::unique_ptr<Driver>> Driver::Create(EventLoop* loop, Options options,

@@ -3,8 +3,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -22,9 +20,9 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
-#include "lib/base/unique_fd.h"
 #include "lib/driver/memory_record_store.h"
 #include "lib/link/link_table.h"
+#include "tests/unit/lib/driver/silent_memory.h"
 #include "tests/unit/lib/protocol/builders.h"
 
 namespace fractos {
@@ -93,27 +91,6 @@ class Peer : public LinkObserver {
   absl::Mutex mutex_;
   Address driver_ ABSL_GUARDED_BY(mutex_);
   std::vector<Message> messages_ ABSL_GUARDED_BY(mutex_);
-};
-
-// Where connections are taken and nothing is ever said.
-class SilentMemory {
- public:
-  SilentMemory() : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof(address);
-    auto* const any = reinterpret_cast<sockaddr*>(&address);
-    EXPECT_EQ(::bind(socket_.get(), any, size), 0);
-    EXPECT_EQ(::listen(socket_.get(), 16), 0);
-    EXPECT_EQ(::getsockname(socket_.get(), any, &size), 0);
-    endpoint_ = absl::StrCat("127.0.0.1:", ntohs(address.sin_port));
-  }
-  const std::string& endpoint() const { return endpoint_; }
-
- private:
-  const UniqueFd socket_;
-  std::string endpoint_;
 };
 
 // A driver and one daemon to drive, which must be linked before anything is expected of it.
