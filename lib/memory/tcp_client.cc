@@ -157,6 +157,7 @@ class TcpMemoryClient::Impl : public std::enable_shared_from_this<Impl> {
     const std::shared_ptr<Channel>& channel() const { return channel_; }
     bool fresh() const { return fresh_; }
     bool began() const { return received_ > 0; }
+    bool cancelled() const { return cancelled_; }
     UniqueFd TakeFile() { return std::move(file_); }
 
    private:
@@ -254,8 +255,10 @@ class TcpMemoryClient::Impl : public std::enable_shared_from_this<Impl> {
         if (channel != channels_.end() && channel->second == ended->channel()) {
           channels_.erase(channel);
         }
-        // A connection that was kept may have been that of a process which is no more.
-        again = !ended->fresh() && !ended->began() && !request.retried && !closed_;
+        // A connection that was kept may have been that of a process which is no more. A Cancel may
+        // have come since the status was judged; one that comes later finds the pull queued.
+        again = !ended->fresh() && !ended->began() && !request.retried && !ended->cancelled() &&
+                !closed_;
       }
       if (again) {
         active_.erase(request.id);
