@@ -167,6 +167,12 @@ void Core::Impl::SettleRedrive(Event& event, Run& run, const Query& query) {
     run.recorded.insert(pinned.id);
     run.pinned.insert(pinned.step);
   }
+  // What was handed to a step that waits for the record stood in it then; if it does no more, the
+  // driver hands over what stands in its place, and the two must not meet in one join.
+  const auto unrecorded = [&run](const Step& step, uint64_t redrive, const ResultPtr& input) {
+    return step.waits_for_record && redrive < run.redrive && input != nullptr &&
+           !run.recorded.contains(input->id);
+  };
 
   for (auto entry = run.attempts.begin(); entry != run.attempts.end();) {
     Attempt& attempt = *entry->second;
@@ -174,11 +180,16 @@ void Core::Impl::SettleRedrive(Event& event, Run& run, const Query& query) {
     // Nobody waits for work on a step that stands in the record.
     const bool pinned = pins.contains(entry->first.first);
     const bool pointless = attempt.state != Attempt::State::kCommitted && pinned;
+    const bool early = attempt.IsToExecute() &&
+                       std::any_of(attempt.inputs.begin(), attempt.inputs.end(),
+                                   [&attempt, &unrecorded](const ResultPtr& input) {
+                                     return unrecorded(*attempt.step, attempt.redrive, input);
+                                   });
     // A value that was released and is needed after all has to be made again.
     const bool released = !pinned && attempt.result != nullptr &&
                           attempt.result->value.owner == options_.self &&
                           !run.objects.contains(attempt.result->value.object);
-    if (agrees && !pointless && !released) {
+    if (agrees && !pointless && !early && !released) {
       attempt.recorded = attempt.result != nullptr && run.recorded.contains(attempt.result->id);
       attempt.refused = false;  // by a record that has since lost what disagreed
       ++entry;
@@ -197,9 +208,10 @@ void Core::Impl::SettleRedrive(Event& event, Run& run, const Query& query) {
     holds_.Resend(event.now, hold);
   });
   for (auto& [step, candidates] : run.candidates) {
-    std::erase_if(candidates, [&pins](const auto& entry) {
+    std::erase_if(candidates, [&pins, &unrecorded](const auto& entry) {
       const Candidate& candidate = entry.second;
-      return !Agrees(pins, candidate.result) || !Agrees(pins, candidate.ancestors);
+      return !Agrees(pins, candidate.result) || !Agrees(pins, candidate.ancestors) ||
+             unrecorded(*candidate.step, candidate.redrive, candidate.result);
     });
     for (auto& [from, candidate] : candidates) candidate.redrive = run.redrive;
   }

@@ -69,6 +69,10 @@ struct Attempt {
   bool passed = false;
 
   bool Occupies() const { return state == State::kFetching || state == State::kExecuting; }
+  // The adaptor does not have it, and is still to be given it.
+  bool IsToExecute() const {
+    return state != State::kExecuting && state != State::kStaged && state != State::kCommitted;
+  }
 };
 
 struct Run {

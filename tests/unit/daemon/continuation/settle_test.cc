@@ -22,6 +22,12 @@ class SettleTest : public CoreTest {
   HandOver Elsewhere(const StepPath& step) const {
     return Hand({NewStep(step, {"read"})}, Given("read", "cat"), {}, NamedId<RunId>("other"));
   }
+  static StepPtr Effects(std::vector<StepPath> from) {
+    std::shared_ptr<Step> put = NewStep("put", std::move(from));
+    put->effect = Effect::kIdempotent;
+    put->waits_for_record = true;
+    return put;
+  }
   void WithOneSlot() {
     Core::Options options;
     options.max_in_flight = 1;
@@ -82,6 +88,42 @@ TEST_F(SettleTest, AJoinFiresWhenItsInputsAreSettled) {
   EXPECT_FALSE(Executes("join"));
   Ask(2, {});
   EXPECT_TRUE(Executes("join"));
+}
+
+// What stood in the record and does no more may be made anew, and be another: an effect on the one
+// from before and on its other input of today would be one on results that never stood together.
+// promise: H-32
+TEST_F(SettleTest, AnEffectThatJoinsTakesNoInputThatTheRecordLost) {
+  const StepPtr put = Effects({"left", "right"});
+  Receive(Hand({put}, Given("left", "l")));
+  Ask(2, {});
+  EXPECT_TRUE(TheSent<Holding>().candidates.empty()) << "so the driver hands it over again";
+  Receive(Under(2, Hand({put}, Given("right", "r"))));
+  EXPECT_FALSE(Executes("put"));
+  Receive(Under(2, Hand({put}, Given("left", "l"))));
+  EXPECT_TRUE(Executes("put"));
+}
+
+// promise: H-32
+TEST_F(SettleTest, AnEffectThatIsQueuedWhenTheRecordLosesItsInputWaitsForItAgain) {
+  const ResultPtr kept = Given("left", "l");
+  for (const bool lost : {true, false}) {
+    WithOneSlot();
+    Receive(Hand({NewStep("one")}));
+    Receive(Hand({Effects({"left"})}, kept));
+    Ask(2, lost ? std::vector<ResultPtr>() : std::vector<ResultPtr>{kept});
+    Produce("one");
+    EXPECT_EQ(Executes("put"), !lost);
+  }
+}
+
+// promise: H-32, H-24
+TEST_F(SettleTest, AnEffectThatHasStartedGoesOnWhateverTheRecordLoses) {
+  Receive(Hand({Effects({"left"})}, Given("left", "l")));
+  EXPECT_TRUE(Executes("put"));
+  Ask(2, {});
+  EXPECT_TRUE(All<Cancel>().empty());
+  EXPECT_EQ(TheSent<Holding>().attempts.size(), 1u);
 }
 
 // promise: H-25
