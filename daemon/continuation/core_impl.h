@@ -83,7 +83,7 @@ class Core::Impl {
   std::optional<Nack> Refuse(const Incarnation& from, const HandOver& message);
   void Keep(Event& event, Run& run, const Incarnation& from, HandOver message);
   void Renew(Event& event, Run& run, Candidate& candidate, const HandOver& message);
-  void PassOn(Event& event, Run& run, Attempt& attempt, const ResultPtr& old);
+  void PassOn(Event& event, Run& run, Attempt& attempt, const std::vector<NamedValue>& before);
   void Fire(Event& event, Run& run, const Candidate& candidate);
   void RaiseRedrive(Event& event, Run& run, uint64_t redrive);
 
@@ -93,7 +93,10 @@ class Core::Impl {
   // An effect accepted under a leadership that is over: whoever leads now executes it, under the
   // same idempotency key.
   bool IsFenced(const Attempt& attempt) const;
+  static std::vector<NamedValue> InputsOf(const Attempt& attempt);  // as its device names them
   void TakeInputs(const Run& run, Attempt& attempt);
+  // Takes over what `candidate`, one of the attempt's, says of where the bytes are.
+  void TakeRenewed(const Run& run, Attempt& attempt, const Candidate& candidate);
   void Queue(Attempt& attempt);
   void StartNext(Event& event);
   void FetchInputs(Event& event, Run& run, Attempt& attempt);

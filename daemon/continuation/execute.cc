@@ -21,17 +21,6 @@ bool NeedsBytes(const Step& step, const std::string& input, bool passed) {
   return !passed || (step.when.has_value() && step.when->input == input);
 }
 
-std::vector<NamedValue> InputsOf(const Attempt& attempt) {
-  std::vector<BoundInput> own = OwnInputs(*attempt.step, attempt.inputs);
-  std::vector<NamedValue> values;
-  values.reserve(own.size());
-  for (BoundInput& input : own) {
-    const bool passed = !NeedsBytes(*attempt.step, input.input, input.passed);
-    values.push_back({std::move(input.input), std::move(input.value), passed});
-  }
-  return values;
-}
-
 // Whether the candidate's step is to read `object`.
 bool Reads(const Candidate& candidate, const ObjectId& object) {
   const Step& step = *candidate.step;
@@ -125,6 +114,17 @@ bool Core::Impl::IsFenced(const Attempt& attempt) const {
   return attempt.step->effect != Effect::kNone && (!leads_ || attempt.epoch != epoch_);
 }
 
+std::vector<NamedValue> Core::Impl::InputsOf(const Attempt& attempt) {
+  std::vector<BoundInput> own = OwnInputs(*attempt.step, attempt.inputs);
+  std::vector<NamedValue> values;
+  values.reserve(own.size());
+  for (BoundInput& input : own) {
+    const bool passed = !NeedsBytes(*attempt.step, input.input, input.passed);
+    values.push_back({std::move(input.input), std::move(input.value), passed});
+  }
+  return values;
+}
+
 void Core::Impl::TakeInputs(const Run& run, Attempt& attempt) {
   std::vector<const Candidate*> chosen;
   const auto candidates = run.candidates.find(attempt.key.step);
@@ -139,6 +139,19 @@ void Core::Impl::TakeInputs(const Run& run, Attempt& attempt) {
     if (candidate->result != nullptr) attempt.inputs.push_back(candidate->result);
   }
   attempt.ancestors = MergedAncestors(chosen);
+}
+
+void Core::Impl::TakeRenewed(const Run& run, Attempt& attempt, const Candidate& candidate) {
+  // What was fetched from where the bytes were may be read no more.
+  for (const NamedValue& input : InputsOf(attempt)) {
+    const auto fetch = run.fetches.find(input.value.object);
+    if (fetch != run.fetches.end() && fetch->second.state == Run::FetchState::kHere) {
+      read_.push_back({run.id, input.value.object});
+    }
+  }
+  attempt.step = candidate.step;
+  attempt.continuation = candidate.continuation;
+  TakeInputs(run, attempt);
 }
 
 void Core::Impl::Queue(Attempt& attempt) {
@@ -337,6 +350,11 @@ void Core::Impl::Executed(Time now, const AttemptKey& key, Outcome outcome, Acti
 void Core::Impl::Settle(Event& event, Run& run, Attempt& attempt) {
   attempt.state = Attempt::State::kStaged;
   if (attempt.redrive < run.redrive) return;
+  if (const std::optional<EdgeKey> edge = std::exchange(attempt.renewed, std::nullopt)) {
+    const auto& candidates = run.candidates[edge->step];
+    const auto candidate = candidates.find(edge->from);
+    if (candidate != candidates.end()) TakeRenewed(run, attempt, candidate->second);
+  }
   // The effect may have been superseded: whoever leads now executes it again under the same key.
   if (IsFenced(attempt)) {
     Drop(event, run, attempt);

@@ -226,42 +226,44 @@ void Core::Impl::Renew(Event& event, Run& run, Candidate& candidate, const HandO
   const bool moved = result != candidate.result;
   if (moved && IsLost(run, result->value)) return;  // old news
   if (!moved && candidate.step->bound == message.step().bound) return;
-  const ResultPtr old = std::exchange(candidate.result, result);
+  candidate.result = result;
   candidate.ancestors = MovedTo(candidate.ancestors, message.ancestors);
   candidate.continuation = MovedTo(candidate.continuation, *message.continuation);
   candidate.step = candidate.continuation->steps.front();
   for (auto& [id, attempt] : run.attempts) {
-    if (attempt->staged.has_value() || attempt->state == Attempt::State::kExecuting ||
-        std::find(attempt->edges.begin(), attempt->edges.end(), candidate.key) ==
-            attempt->edges.end()) {
+    if (std::find(attempt->edges.begin(), attempt->edges.end(), candidate.key) ==
+        attempt->edges.end()) {
       continue;
     }
-    attempt->step = candidate.step;
-    attempt->continuation = candidate.continuation;
-    TakeInputs(run, *attempt);
+    if (attempt->staged.has_value() || attempt->state == Attempt::State::kExecuting) {
+      attempt->renewed = candidate.key;
+      continue;
+    }
+    const std::vector<NamedValue> before = InputsOf(*attempt);
+    TakeRenewed(run, *attempt, candidate);
     if (attempt->state == Attempt::State::kFetching) FetchInputs(event, run, *attempt);
     if (attempt->state == Attempt::State::kStarved) Queue(*attempt);
-    if (attempt->state == Attempt::State::kCommitted) PassOn(event, run, *attempt, old);
+    if (attempt->state == Attempt::State::kCommitted) PassOn(event, run, *attempt, before);
   }
 }
 
-// A committed result that is its input's value, or a refinement that took it over, speaks of bytes
-// that have moved; those who were told hear of it again.
-void Core::Impl::PassOn(Event& event, Run& run, Attempt& attempt, const ResultPtr& old) {
+// A committed result that is the value of an input, or a refinement that took them over, speaks of
+// bytes that have moved from where they were `before`; those who were told hear of it again.
+void Core::Impl::PassOn(Event& event, Run& run, Attempt& attempt,
+                        const std::vector<NamedValue>& before) {
   const bool refined = attempt.result->state == ResultState::kRefined;
-  const bool passed = old != nullptr && attempt.result->value.object == old->value.object &&
-                      attempt.result->value.owner == old->value.owner &&
-                      attempt.result->state == ResultState::kSucceeded;
-  if (!refined && !passed) return;
-  if (passed) {
-    for (const ResultPtr& input : attempt.inputs) {
-      if (input->id != old->id) continue;
-      auto result = std::make_shared<StepResult>(*attempt.result);
-      result->value = input->value;
-      attempt.result = std::move(result);
-    }
+  bool passed = false;
+  const std::vector<NamedValue> now = InputsOf(attempt);
+  for (size_t i = 0; i < now.size() && !passed; ++i) {
+    const Value& value = attempt.result->value;
+    passed = attempt.result->state == ResultState::kSucceeded &&
+             value.object == before[i].value.object && value.owner == before[i].value.owner;
+    if (!passed) continue;
+    auto result = std::make_shared<StepResult>(*attempt.result);
+    result->value = now[i].value;
+    attempt.result = std::move(result);
   }
-  Forward(event, run, attempt);
+  if (refined || passed) Forward(event, run, attempt);
 }
 
 void Core::Impl::Fire(Event& event, Run& run, const Candidate& candidate) {

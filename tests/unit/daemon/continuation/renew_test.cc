@@ -105,7 +105,31 @@ TEST_F(RenewTest, WhatExecutesGoesOnAsItBegan) {
   EXPECT_TRUE(All<Fetch>().empty());
   EXPECT_FALSE(Executes("one"));
   Produce("one");
-  EXPECT_EQ(SentTo("two").ancestors[0]->value, first_->value);
+  EXPECT_EQ(SentTo("two").ancestors[0]->value, moved_->value) << "whoever needs it finds it there";
+}
+
+// promise: H-19, M-09
+TEST_F(RenewTest, AnInputThatMovesWhileItsStepExecutesIsPassedOnFromWhereItIsNow) {
+  std::shared_ptr<Step> one = NewStep("one");
+  one->inputs = {{"data", "read", /*passed=*/true}};
+  Receive(Hand({one, Two()}, first_));
+  ASSERT_TRUE(Executes("one"));
+  Receive(Hand({one, Two()}, moved_));
+  Executed("one", {Outcome::PassedInput{"data"}});
+  EXPECT_EQ(SentTo("two").result->value, moved_->value);
+}
+
+TEST_F(RenewTest, AnInputThatMovesWhileItsStepExecutesIsFetchedAnewForTheNextTry) {
+  std::shared_ptr<Step> one = NewStep("one", {"read"});
+  one->retry.limit = 1;
+  Receive(Hand({one, Two()}, first_));
+  Fetched(first_);
+  Receive(Hand({one, Two()}, moved_));
+  Fail("one", /*retryable=*/true);
+  EXPECT_EQ(All<Release>().size(), 1u) << "of what nobody reads any more";
+  Advance(std::chrono::seconds(1));
+  ASSERT_EQ(All<Fetch>().size(), 1u);
+  EXPECT_EQ(All<Fetch>()[0].value, moved_->value);
 }
 
 TEST_F(RenewTest, OnlyWhatIsMadeOfItIsTouched) {
