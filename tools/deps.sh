@@ -18,7 +18,8 @@ build=(g++ make cmake ninja-build pkg-config python3 git
        libgrpc++-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev libabsl-dev
        libyaml-cpp-dev nlohmann-json3-dev libcli11-dev libre2-dev libssl-dev
        prometheus-cpp-dev libcpp-httplib-dev libcpprest-dev
-       libopencv-core-dev libopencv-imgproc-dev libopencv-dnn-dev libstb-dev libboost-dev
+       libopencv-core-dev libopencv-imgproc-dev libopencv-dnn-dev libturbojpeg0-dev
+       libpng-dev zlib1g-dev libboost-dev
        libgtest-dev libgmock-dev)
 checks=(clang clang-tidy clang-format ccache mold graphviz)
 cluster=(make gcc libc6-dev python3 python3-yaml curl openssl iproute2 util-linux mount

@@ -16,10 +16,11 @@ struct Image {
 
   int width = 0;
   int height = 0;
-  std::unique_ptr<unsigned char, void (*)(void*)> pixels{nullptr, nullptr};
+  std::unique_ptr<unsigned char[]> pixels;
 
-  // InvalidArgument unless `bytes` is a JPEG or PNG file of at most kMaxPixels pixels, which its
-  // header says before any memory is taken for them.
+  // InvalidArgument unless `bytes` is a JPEG or PNG file, whole and undamaged, of at most
+  // kMaxPixels pixels, which its header says before any memory is taken for them. Alpha is dropped,
+  // and what the file says of colour profiles and gamma ignored.
   static absl::StatusOr<Image> Decode(absl::string_view bytes);
 };
 
