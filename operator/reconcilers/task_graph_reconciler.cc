@@ -21,6 +21,8 @@ constexpr char kByRun[] = "run";
 constexpr std::chrono::minutes kOrphanPatience{1};
 // How soon a run is taken up again that was let go of since this operator seemed to lead no more.
 constexpr std::chrono::seconds kDoubtPoll{1};
+// And how soon one whose record the API server refused.
+constexpr std::chrono::seconds kRefusedPoll{30};
 constexpr size_t kMaxOrphans = 10'000;
 
 bool IsFinished(const kube::Object& object) { return IsTrue(object.status(), "Finished"); }
@@ -182,12 +184,13 @@ absl::StatusOr<ctrl::Result> TaskGraphReconciler::OnLost(const kube::Object& obj
   }
   // It seemed that another operator leads. Should it be none, the run is this one's to go on with.
   if (absl::IsCancelled(why)) return ctrl::Result{kDoubtPoll};
-  // Aborted: another operator drives it, or this one's cache was behind.
-  if (!absl::IsAborted(why))
-    Say(object, kube::EventType::kWarning, "RecordLost",
-        absl::StrCat("the run's record could not be written: ", why.message()));
-  // Tried again later, from what stands there then.
-  return kube::WithContext(why, "the run was let go of");
+  // Another operator drives it, or this one's cache was behind.
+  if (absl::IsAborted(why)) return kube::WithContext(why, "the run was let go of");
+  Say(object, kube::EventType::kWarning, "RecordLost",
+      absl::StrCat("the run's record could not be written: ", why.message()));
+  // From what stands there then. Not as an error: taking it up again would be a success, so that
+  // the waits never grew.
+  return ctrl::Result{kRefusedPoll};
 }
 
 absl::StatusOr<ctrl::Result> TaskGraphReconciler::Begin(const kube::Object& object,

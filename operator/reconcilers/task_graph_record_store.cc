@@ -16,6 +16,16 @@ constexpr kube::BackoffOptions kBackoff{.initial = std::chrono::milliseconds(50)
                                         .jitter = 1,
                                         .cap = std::chrono::seconds(5),
                                         .reset_after = {}};
+// How long writes of a namespace may be refused before its runs are let go of. One that is taken up
+// again and refused again, as is found out within kRefusedUntil, is let go of at once.
+constexpr std::chrono::seconds kPatience{10};
+constexpr std::chrono::minutes kRefusedUntil{1};
+
+// Whether the server is there and would not write this. One that takes a request and says nothing
+// waits for an admission webhook, as far as anybody can tell.
+bool IsRefusal(const absl::Status& status) {
+  return kube::GetApiStatus(status).has_value() || absl::IsDeadlineExceeded(status);
+}
 
 // Whether what was answered will not change by itself.
 bool IsFinal(const absl::Status& status) {
@@ -85,9 +95,11 @@ absl::StatusOr<uint64_t> TaskGraphRecordStore::Write(const RunRecord& record, ui
                                       options_.clock->Now() - start);
     }
     if (status.ok()) break;
-    const bool again = !IsFinal(status) && !absl::IsAborted(status) && !absl::IsNotFound(status);
-    if (!again) return Settle(record.run, status);
+    if (absl::IsAborted(status) || absl::IsNotFound(status)) return Settle(record.run, status);
     if (options_.on_error != nullptr) options_.on_error(entry.object, status);
+    if (IsFinal(status) || IsRefusedForLong(entry.context.ns, status)) {
+      return Settle(record.run, status);
+    }
     const Duration wait =
         std::max(backoff.Next(options_.clock->Now()), kube::SuggestsRetryAfter(status));
     kube::SleepFor(*options_.clock, wait, options_.stop);
@@ -98,6 +110,7 @@ absl::StatusOr<uint64_t> TaskGraphRecordStore::Write(const RunRecord& record, ui
   entry.redrive = record.redrive;
   entry.settled = IsEnd(record.phase);
   const absl::MutexLock lock(&mutex_);
+  refused_.erase(entry.context.ns);
   const auto found = entries_.find(record.run);
   if (found == entries_.end()) return absl::NotFoundError("the run is not tracked");
   entry.version = found->second.version + 1;
@@ -153,6 +166,17 @@ absl::StatusOr<bool> TaskGraphRecordStore::Resolve(const kube::Object& attempted
   }
   entry->object = *std::move(now);
   return ours;
+}
+
+bool TaskGraphRecordStore::IsRefusedForLong(const std::string& ns, const absl::Status& status) {
+  if (!IsRefusal(status)) return false;
+  const Time now = options_.clock->Now();
+  const absl::MutexLock lock(&mutex_);
+  std::erase_if(refused_,
+                [now](const auto& entry) { return now - entry.second.last > kRefusedUntil; });
+  Refused& refused = refused_.try_emplace(ns, Refused{now, now}).first->second;
+  refused.last = now;
+  return now - refused.since >= kPatience;
 }
 
 absl::Status TaskGraphRecordStore::Settle(const RunId& run, absl::Status why) {

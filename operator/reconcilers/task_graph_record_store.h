@@ -3,8 +3,10 @@
 #define FRACTOS_OPERATOR_RECONCILERS_TASK_GRAPH_RECORD_STORE_H_
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <stop_token>
+#include <string>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
@@ -22,11 +24,12 @@ namespace fractos {
 // drives the run; whoever changes the rest of the object (spec.cancel, a label) does not, so such a
 // conflict is no reason to let go: the write is tried again on the object as it is now.
 //
-// Write goes on trying while the API server is away, busy, or answers that this operator has no
-// right to write: a run must not be lost over what passes. It ends, with an error, when somebody
-// else drives the run (Aborted), when the TaskGraph was deleted (NotFound), when the API server
-// will not have the record (InvalidArgument), and when this operator stops or leads no more
-// (Cancelled).
+// Write goes on trying while the API server is away: all runs wait alike then. It ends, with an
+// error, when somebody else drives the run (Aborted), when the TaskGraph was deleted (NotFound),
+// when the API server will not have the record (InvalidArgument), when it has refused all records
+// of the namespace for ten seconds, as for want of a right or of an admission webhook (what the
+// server said), and when this operator stops or leads no more (Cancelled). What is refused may be
+// the matter of one namespace, and whoever waits for it in Write keeps the runs of others waiting.
 //
 // Thread-safe; one Write of a run at a time.
 class TaskGraphRecordStore final : public RecordStore {
@@ -40,7 +43,8 @@ class TaskGraphRecordStore final : public RecordStore {
     std::stop_token stop;
     // Whether this process leads, asked before each write; may be empty.
     std::function<bool()> leads;
-    // Told why a write is being tried again, on the writer's thread; may be empty.
+    // Told what the server, or the way to it, made of a write, be it tried again or given up; on
+    // the writer's thread; may be empty.
     std::function<void(const kube::Object& task_graph, const absl::Status& why)> on_error;
   };
   explicit TaskGraphRecordStore(Options options) : options_(std::move(options)) {}
@@ -63,14 +67,22 @@ class TaskGraphRecordStore final : public RecordStore {
     uint64_t redrive = 0;
     bool settled = false;
   };
+  // Since when nothing of a namespace could be written, and when that was found last.
+  struct Refused {
+    Time since;
+    Time last;
+  };
   // One write, and once more when the conflict was none.
   absl::Status TryWrite(const RunRecord& record, WallTime said_at, Entry* entry);
   absl::StatusOr<bool> Resolve(const kube::Object& attempted, Entry* entry);
+  // Takes note of what became of a write of the namespace.
+  bool IsRefusedForLong(const std::string& ns, const absl::Status& status);
   absl::Status Settle(const RunId& run, absl::Status why);
 
   const Options options_;
   mutable absl::Mutex mutex_;
   absl::flat_hash_map<RunId, Entry> entries_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, Refused> refused_ ABSL_GUARDED_BY(mutex_);  // by namespace
 };
 
 }  // namespace fractos

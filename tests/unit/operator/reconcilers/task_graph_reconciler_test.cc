@@ -258,6 +258,21 @@ TEST_F(TaskGraphReconcilerTest, ARunLetGoOfInDoubtIsTakenUpAgain) {
   EXPECT_THAT(first_.driver->started, SizeIs(2));
 }
 
+// promise: O-51
+TEST_F(TaskGraphReconcilerTest, ARunWhoseRecordIsRefusedIsTakenUpAgainLater) {
+  const RunId run = StartRun();
+  size_t started = 1;
+  for (const absl::Status& refused :
+       {kube::InvalidError("status: too long"), kube::ForbiddenError(kTaskGraphs, "update", "run"),
+        kube::InternalError("webhook")}) {
+    first_.driver->runs.at(run).lost = refused;
+    EXPECT_EQ(ReconcileOk(), seconds(30));
+    EXPECT_THAT(first_.driver->runs, IsEmpty());
+    EXPECT_EQ(ReconcileOk(), Duration::zero());
+    EXPECT_THAT(first_.driver->started, SizeIs(++started));
+  }
+}
+
 // promise: O-34
 TEST_F(TaskGraphReconcilerTest, TakingOverReadsTheRecordAnewAndNotFromTheCache) {
   StartRun();

@@ -142,6 +142,61 @@ TEST_F(TaskGraphRecordStoreTest, GoesOnTryingWhileTheServerIsAway) {
   EXPECT_EQ(client_.count("update-status"), 3u);
 }
 
+// promise: O-47
+TEST_F(TaskGraphRecordStoreTest, GoesOnTryingHoweverLongTheServerIsAway) {
+  client_.Inject(
+      Failing("update-status", "",
+              kube::MakeError(kube::TransportFailure::kConnectionRefused, "nobody listens"), 2));
+  std::thread writer([this] { EXPECT_TRUE(Write().ok()); });
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_GE(time_.AwaitWaiterWithin(std::chrono::milliseconds(1), seconds(1)).count(), 0);
+    time_.Advance(std::chrono::hours(1));
+  }
+  writer.join();
+}
+
+// promise: O-51
+TEST_F(TaskGraphRecordStoreTest, ARunWhoseNamespaceIsRefusedForLongHoldsNobodyUp) {
+  const absl::Status hung = absl::DeadlineExceededError("no answer in time");
+  for (const absl::Status& refused :
+       {kube::ForbiddenError(kTaskGraphs, "update", "run"), kube::InternalError("webhook"), hung}) {
+    client_.Inject(Failing("update-status", "", refused, -1));
+    std::thread writer([&] { EXPECT_EQ(Write(), refused); });
+    ASSERT_GE(time_.AwaitWaiterWithin(std::chrono::milliseconds(1), seconds(1)).count(), 0);
+    EXPECT_FALSE(Settled()) << "it may pass";
+    time_.Advance(seconds(10));
+    writer.join();
+    EXPECT_TRUE(Settled());
+
+    // Taken up again, it is tried once.
+    time_.Advance(seconds(30));
+    version_ = store_->Track(record_.run, object_, {"ns", 1, 3, 0});
+    const size_t tries = client_.count("update-status");
+    EXPECT_EQ(Write(), refused);
+    EXPECT_EQ(client_.count("update-status"), tries + 1);
+
+    client_.ClearFaults();
+    version_ = store_->Track(record_.run, object_, {"ns", 1, 3, 0});
+    ASSERT_TRUE(Write().ok());
+    object_ = Stored();
+  }
+}
+
+// promise: O-51
+TEST_F(TaskGraphRecordStoreTest, WhatWasRefusedLongAgoIsForgotten) {
+  client_.Inject(Failing("update-status", "", kube::InternalError("leader changed"), 3));
+  std::thread writer([this] { EXPECT_FALSE(Write().ok()); });
+  ASSERT_GE(time_.AwaitWaiterWithin(std::chrono::milliseconds(1), seconds(1)).count(), 0);
+  time_.Advance(seconds(10));
+  writer.join();
+  time_.Advance(seconds(61));
+  version_ = store_->Track(record_.run, object_, {"ns", 1, 3, 0});
+  writer = std::thread([this] { EXPECT_TRUE(Write().ok()); });
+  ASSERT_GE(time_.AwaitWaiterWithin(std::chrono::milliseconds(1), seconds(1)).count(), 0);
+  time_.Advance(seconds(1));
+  writer.join();
+}
+
 TEST_F(TaskGraphRecordStoreTest, ARecordThatTheServerWillNotHaveIsLost) {
   client_.Inject(Failing("update-status", "", kube::InvalidError("too long")));
   EXPECT_TRUE(absl::IsInvalidArgument(Write()));
