@@ -81,9 +81,10 @@ Condition ProgressingCondition(const DeviceClusterSpec& spec, const SpecRefusal&
     return yes("RollingUpdate",
                rollout.why.empty() ? count : absl::StrCat(count, "; ", rollout.why));
   }
-  if (static_cast<int64_t>(observed.pods.size()) != spec.replicas) {
-    return yes("Scaling",
-               absl::StrCat(observed.pods.size(), " of ", spec.replicas, " pods are there"));
+  // What is refused thus is left one.
+  const int64_t wanted = refusal.reason.empty() ? spec.replicas : 1;
+  if (static_cast<int64_t>(observed.pods.size()) != wanted) {
+    return yes("Scaling", absl::StrCat(observed.pods.size(), " of ", wanted, " pods are there"));
   }
   return {"Progressing", "False", "Complete", "all replicas are up to date"};
 }

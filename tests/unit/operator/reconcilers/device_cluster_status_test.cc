@@ -130,6 +130,9 @@ TEST_F(DeviceClusterStatusTest, ADeviceThatKeepsStateNeedsASharedVolumeForItsRep
   EXPECT_EQ(Reason("Accepted"), "False NeedsSharedVolume");
   EXPECT_EQ(Reason("Ready"), "False NeedsSharedVolume");
   EXPECT_NE(refusal_.message.find("spec.volume"), std::string::npos);
+  EXPECT_EQ(Reason("Progressing"), "True Scaling") << "down to one";
+  observed_.pods.pop_back();
+  EXPECT_EQ(Reason("Progressing"), "False Complete") << "nothing more is done";
 
   spec_.volume = Json::parse(R"({"claimTemplate":{"accessModes":["ReadWriteOnce"]}})");
   EXPECT_EQ(CheckVolume(spec_, true).reason, "NeedsSharedVolume");
