@@ -4,7 +4,10 @@
 #include <utility>
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "lib/api/conditions.h"
 #include "lib/api/names.h"
 #include "lib/base/limits.h"
@@ -37,6 +40,20 @@ bool IsOf(const kube::ObjectPtr& object, const std::string& owner_uid) {
   if (object == nullptr) return false;
   const std::optional<kube::OwnerReference> owner = object->controller_of();
   return owner.has_value() && owner->uid == owner_uid;
+}
+
+// How many replicas to keep Links to so that none of `pods` is left out.
+int64_t ReplicasOf(const DeviceClusterSpec& spec, const std::vector<PodState>& pods) {
+  int64_t replicas = 0;
+  for (const PodState& pod : pods) {
+    absl::string_view ordinal = pod.name;
+    int64_t number = 0;
+    if (absl::ConsumePrefix(&ordinal, absl::StrCat(spec.key.name, "-")) &&
+        absl::SimpleAtoi(ordinal, &number) && number < kMaxClusterReplicas) {
+      replicas = std::max(replicas, number + 1);
+    }
+  }
+  return replicas;
 }
 
 std::vector<std::string> ClusterOfPod(const kube::Object& pod) {
@@ -120,6 +137,7 @@ absl::StatusOr<ctrl::Result> DeviceClusterReconciler::Reconcile(const ctrl::Requ
   subject.replicas = subject.refusal.reason.empty() ? spec->replicas : 1;
 
   absl::Status status = ApplyAll(subject);
+  subject.observed.pods = PodsOf(*spec);
   if (absl::IsAlreadyExists(status) && !kube::GetApiStatus(status).has_value()) {
     subject.refusal = {kNameTaken, std::string(status.message())};
     subject.LookAgain(kTakenPoll);
@@ -131,9 +149,10 @@ absl::StatusOr<ctrl::Result> DeviceClusterReconciler::Reconcile(const ctrl::Requ
     }
     Say(*object, kube::EventType::kWarning, "FailedApply", std::string(status.message()));
   } else {
-    options_.directory->Publish(ViewOf(*spec, subject.replicas));
+    // One that is to go has a Link until it has gone: what it ends with would be lost.
+    const int64_t linked = std::max(subject.replicas, ReplicasOf(*spec, subject.observed.pods));
+    options_.directory->Publish(ViewOf(*spec, linked));
   }
-  subject.observed.pods = PodsOf(*spec);
   // Whatever cannot be applied, a pod that is lost is missed.
   status.Update(ReleaseStuckPods(&subject));
   if (status.ok()) status = Roll(&subject);
@@ -160,7 +179,8 @@ void DeviceClusterReconciler::PublishStanding(const kube::Object& object) {
   const kube::ObjectPtr service = applier_.Find({kServices, spec.key.ns}, spec.key.name);
   if (!IsOf(set, object.uid()) || !IsOf(service, object.uid())) return;
   // As many as there are, and not as there should be: one that is to go leads until it goes.
-  const int64_t replicas = kube::IntegerMember(set->spec(), "replicas", 1);
+  const int64_t replicas =
+      std::max(kube::IntegerMember(set->spec(), "replicas", 1), ReplicasOf(spec, PodsOf(spec)));
   {
     const absl::MutexLock lock(&mutex_);
     heard_by_[spec.FullName()] = options_.clock->Now() + kHeardWithin;

@@ -392,6 +392,34 @@ TEST_F(DeviceClusterReconcilerTest, WhatStandsIsPublishedThoughNothingCanBeAppli
   EXPECT_THAT(links_.learned["ns/storage"].endpoints, testing::SizeIs(2));
 }
 
+// promise: O-29
+TEST_F(DeviceClusterReconcilerTest, AReplicaThatIsToGoIsLinkedUntilItHasGone) {
+  PutCluster("storage", 3);
+  ReconcileOk();
+  for (const int ordinal : {0, 1, 2}) PutPod("storage", ordinal, "r");
+  PutPod("storage-more", 7, "r");
+  Hear("storage", 2, 1);
+  PutCluster("storage", 1);
+  ReconcileOk();
+  EXPECT_EQ(world_.server.Find({kStatefulSets, "ns"}, "storage")->spec()["replicas"], 1);
+  EXPECT_THAT(links_.learned["ns/storage"].endpoints, testing::SizeIs(3)) << "it leads, and drains";
+  EXPECT_EQ(directory_.Find("ns/storage")->leader, 2u);
+  // The next operator has none of it to lose, and none of it to miss.
+  directory_.Withdraw("ns/storage");
+  world_.client.Inject(Failing("get", "leases", kube::InternalError("away")));
+  EXPECT_FALSE(Reconcile().ok());
+  EXPECT_THAT(links_.learned["ns/storage"].endpoints, testing::SizeIs(3));
+
+  world_.Remove(kPods, {"ns", "storage-1"});
+  ReconcileOk();
+  EXPECT_THAT(links_.learned["ns/storage"].endpoints, testing::SizeIs(3)) << "its end may be first";
+  while (queue_.Len() > 0) queue_.Done(*queue_.Get());
+  world_.Remove(kPods, {"ns", "storage-2"});
+  EXPECT_TRUE(IsEnqueued());
+  ReconcileOk();
+  EXPECT_THAT(links_.learned["ns/storage"].endpoints, testing::SizeIs(1));
+}
+
 // promise: O-27
 TEST_F(DeviceClusterReconcilerTest, WhatStandsIsPublishedThoughTheSpecMakesNoSense) {
   PutCluster("storage", 2);
