@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/base/call_once.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -107,6 +108,8 @@ void DeviceClusterReconciler::Watch(kube::WorkQueue* queue) {
 
 absl::StatusOr<ctrl::Result> DeviceClusterReconciler::Reconcile(const ctrl::Request& request,
                                                                 const std::stop_token& stop) {
+  // Before anything is said in a status.
+  absl::call_once(turn_found_, [this] { FindTurn(); });
   const kube::ObjectPtr object = clusters_->Get(request.key);
   if (object == nullptr || object->deleting()) {
     Forget(request.key);
@@ -165,6 +168,19 @@ absl::StatusOr<ctrl::Result> DeviceClusterReconciler::Reconcile(const ctrl::Requ
     queue_->AddAfter(request.key.ToString(), subject.look_again);
   }
   return status;
+}
+
+// Whoever an earlier operator left in the middle of a roll-out goes on with it first, and harms no
+// other device should it not get well.
+void DeviceClusterReconciler::FindTurn() {
+  for (const kube::ObjectPtr& cluster : clusters_->List()) {
+    const kube::Json& progressing = FindCondition(cluster->status(), "Progressing");
+    if (kube::StringMember(progressing, "status") == "True" &&
+        kube::StringMember(progressing, "reason") == kRollingUpdate &&
+        turn_.Take(cluster->key().ToString(), /*progress=*/"", options_.clock->Now())) {
+      return;
+    }
+  }
 }
 
 // An operator that takes over applies everything once more; should that fail, the daemons that
@@ -319,6 +335,7 @@ absl::Status DeviceClusterReconciler::Roll(Subject* subject) {
     const bool whole = std::all_of(observed.pods.begin(), observed.pods.end(),
                                    [](const PodState& pod) { return pod.ready; });
     if (whole && static_cast<int64_t>(observed.pods.size()) == subject->replicas) turn_.Yield(name);
+    observed.ends_turn = turn_.holder() == name;
     return absl::OkStatus();
   }
   if (spec.manual) {

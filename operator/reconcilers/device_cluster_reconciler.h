@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/base/call_once.h"
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "lib/kube/event_recorder.h"
@@ -54,6 +55,7 @@ class DeviceClusterReconciler final : public ctrl::Reconciler {
   struct Subject;  // one reconcile
 
   void Forget(const kube::ObjectKey& key);
+  void FindTurn();
   void PublishStanding(const kube::Object& object);
   void AwaitFirstWord(Subject* subject);
   bool IsCapped(const Subject& subject) const;
@@ -75,6 +77,7 @@ class DeviceClusterReconciler final : public ctrl::Reconciler {
   Applier applier_;
   kube::WorkQueue* queue_ = nullptr;
   RolloutTurn turn_;
+  absl::once_flag turn_found_;
   std::vector<std::unique_ptr<ctrl::EnqueueHandler>> handlers_;
 
   absl::Mutex mutex_;

@@ -78,8 +78,12 @@ Condition ProgressingCondition(const DeviceClusterSpec& spec, const SpecRefusal&
     return yes("WaitingForTurn", absl::StrCat(count, "; ", observed.turn_of, " goes first"));
   }
   if (rollout.outdated > 0) {
-    return yes("RollingUpdate",
+    return yes(kRollingUpdate,
                rollout.why.empty() ? count : absl::StrCat(count, "; ", rollout.why));
+  }
+  if (observed.ends_turn) {
+    return yes(kRollingUpdate,
+               "all pods are of the new version or template, and not all of them ready yet");
   }
   // What is refused thus is left one.
   const int64_t wanted = refusal.reason.empty() ? spec.replicas : 1;

@@ -14,6 +14,9 @@
 
 namespace fractos {
 
+// The reason of Progressing while it is the cluster's turn to replace its pods.
+inline constexpr char kRollingUpdate[] = "RollingUpdate";
+
 // Why a spec is not obeyed; empty reason: it is.
 struct SpecRefusal {
   std::string reason;
@@ -26,6 +29,7 @@ struct Observed {
   // The replicas that stand have not had the time yet to be heard by this operator.
   bool unheard = false;
   Rollout rollout;
+  bool ends_turn = false;  // all pods are new; it is its turn until all are there and ready
   bool waits_for_turn = false;
   std::string turn_of;   // the cluster that rolls meanwhile
   bool settled = false;  // the StatefulSet's controller has seen the newest spec

@@ -32,17 +32,22 @@ class FakeLinks final : public ClusterLinks {
 class DeviceClusterReconcilerTest : public ::testing::Test {
  protected:
   DeviceClusterReconcilerTest() {
-    DeviceClusterReconciler::Options options;
-    options.client = &world_.client;
-    options.clock = &world_.time;
-    options.directory = &directory_;
-    options.defaults = {"daemon", "adaptor", "cnn"};
-    reconciler_ = std::make_unique<DeviceClusterReconciler>(options, world_.manager.get());
+    reconciler_ = NewReconciler();
+    next_ = NewReconciler();
     reconciler_->Watch(&queue_);
     world_.Start({kDeviceClusters, kPods, kStatefulSets, kServices, kServiceAccounts, kRoles,
                   kRoleBindings, kBudgets, kNetworkPolicies, kClaims});
   }
   ~DeviceClusterReconcilerTest() override { world_.Stop(); }
+
+  std::unique_ptr<DeviceClusterReconciler> NewReconciler() {
+    DeviceClusterReconciler::Options options;
+    options.client = &world_.client;
+    options.clock = &world_.time;
+    options.directory = &directory_;
+    options.defaults = {"daemon", "adaptor", "cnn"};
+    return std::make_unique<DeviceClusterReconciler>(options, world_.manager.get());
+  }
 
   kube::Object PutCluster(const std::string& name, int replicas, Json more = Json::object()) {
     kube::Object cluster("fractos.dev/v1alpha1", "DeviceCluster", "ns", name);
@@ -128,6 +133,7 @@ class DeviceClusterReconcilerTest : public ::testing::Test {
   World world_;
   kube::WorkQueue queue_{{&world_.time, nullptr, nullptr}};
   std::unique_ptr<DeviceClusterReconciler> reconciler_;
+  std::unique_ptr<DeviceClusterReconciler> next_;  // of the operator that takes over
 };
 
 // promise: O-11
@@ -328,6 +334,30 @@ TEST_F(DeviceClusterReconcilerTest, OneClusterRollsAtATime) {
   EXPECT_EQ(Condition("Progressing", "math"), "True WaitingForTurn");
   PutPod("storage", 0, "new");
   ReconcileOk("storage");
+  ReconcileOk("math");
+  EXPECT_FALSE(HasPod("math-0"));
+}
+
+// promise: O-21
+TEST_F(DeviceClusterReconcilerTest, AnOperatorThatTakesOverLetsTheOneThatRollsGoOn) {
+  for (const char* name : {"math", "storage"}) {
+    PutCluster(name, 1);
+    ReconcileOk(name);
+    PutPod(name, 0, "old");
+    SetRevision(name, "new");
+  }
+  ReconcileOk("storage");
+  ASSERT_FALSE(HasPod("storage-0"));
+  PutPod("storage", 0, "new", /*ready=*/false);
+  ReconcileOk("storage");
+  EXPECT_EQ(Condition("Progressing"), "True RollingUpdate") << "it is not well yet";
+  std::swap(reconciler_, next_);
+  ReconcileOk("math");
+  ReconcileOk("math");
+  EXPECT_TRUE(HasPod("math-0"));
+  EXPECT_EQ(Condition("Progressing", "math"), "True WaitingForTurn");
+  PutPod("storage", 0, "new");
+  for (int i = 0; i < 2; ++i) ReconcileOk("storage");
   ReconcileOk("math");
   EXPECT_FALSE(HasPod("math-0"));
 }

@@ -115,6 +115,10 @@ TEST_F(DeviceClusterStatusTest, SaysHowARollOutGoes) {
   before_["version"] = "0";
   EXPECT_EQ(Reason("Progressing"), "True RollingUpdate");
   EXPECT_EQ(built_["version"], "0") << "the old one until the last is replaced";
+  observed_.rollout.outdated = 0;
+  observed_.ends_turn = true;
+  EXPECT_EQ(Reason("Progressing"), "True RollingUpdate");
+  observed_.rollout.outdated = 1;
   observed_.waits_for_turn = true;
   EXPECT_EQ(Reason("Progressing"), "True WaitingForTurn");
   spec_.manual = true;
