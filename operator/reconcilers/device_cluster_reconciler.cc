@@ -150,7 +150,10 @@ absl::StatusOr<ctrl::Result> DeviceClusterReconciler::Reconcile(const ctrl::Requ
     if (kube::IsInvalid(status) || kube::IsBadRequest(status) || kube::IsRefusedPatch(status)) {
       subject.refusal = {"InvalidSpec", std::string(status.message())};
     }
-    Say(*object, kube::EventType::kWarning, "FailedApply", std::string(status.message()));
+    // What fails because it was told to stop is no fault.
+    if (!stop.stop_requested()) {
+      Say(*object, kube::EventType::kWarning, "FailedApply", std::string(status.message()));
+    }
   } else {
     // One that is to go has a Link until it has gone: what it ends with would be lost.
     const int64_t linked = std::max(subject.replicas, ReplicasOf(*spec, subject.observed.pods));

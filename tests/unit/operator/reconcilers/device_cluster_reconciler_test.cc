@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
@@ -11,6 +12,7 @@
 #include "lib/api/conditions.h"
 #include "lib/api/names.h"
 #include "lib/kube/errors.h"
+#include "lib/kube/event_recorder.h"
 #include "lib/kube/lease_lock.h"
 #include "tests/unit/operator/world.h"
 
@@ -44,6 +46,7 @@ class DeviceClusterReconcilerTest : public ::testing::Test {
     DeviceClusterReconciler::Options options;
     options.client = &world_.client;
     options.clock = &world_.time;
+    options.events = &*events_;
     options.directory = &directory_;
     options.defaults = {"daemon", "adaptor", "cnn"};
     return std::make_unique<DeviceClusterReconciler>(options, world_.manager.get());
@@ -131,6 +134,11 @@ class DeviceClusterReconcilerTest : public ::testing::Test {
   FakeLinks links_;
   DeviceDirectory directory_{&links_};
   World world_;
+  SeededRandom random_{1};
+  kube::FakeClient events_client_{&world_.server};
+  std::optional<kube::EventRecorder> events_{
+      std::in_place, &events_client_, &world_.time, &random_,
+      kube::EventRecorder::Options{"fractos-operator", "pod"}};
   kube::WorkQueue queue_{{&world_.time, nullptr, nullptr}};
   std::unique_ptr<DeviceClusterReconciler> reconciler_;
   std::unique_ptr<DeviceClusterReconciler> next_;  // of the operator that takes over
@@ -568,8 +576,21 @@ TEST_F(DeviceClusterReconcilerTest, SaysWhatItHasNoRightTo) {
   const absl::StatusOr<ctrl::Result> result = reconciler_->Reconcile({{"ns", "storage"}}, {});
   ASSERT_FALSE(result.ok());
   EXPECT_THAT(std::string(result.status().message()), HasSubstr("roles"));
+  ASSERT_TRUE(events_client_.AwaitCalls("create", 1));
+  EXPECT_EQ(events_client_.calls("create")[0].body["reason"], "FailedApply");
   world_.client.ClearFaults();
   ReconcileOk();
+}
+
+TEST_F(DeviceClusterReconcilerTest, BeingToldToStopIsNoFault) {
+  PutCluster("storage", 1);
+  std::stop_source stop;
+  kube::Fault told = Failing("apply", "roles", absl::CancelledError("request"));
+  told.before = [&stop] { stop.request_stop(); };
+  world_.client.Inject(told);
+  EXPECT_FALSE(reconciler_->Reconcile({{"ns", "storage"}}, stop.get_token()).ok());
+  events_.reset();
+  EXPECT_EQ(events_client_.count("create"), 0u) << "nothing is said of it";
 }
 
 TEST_F(DeviceClusterReconcilerTest, ADeletedClusterIsForgotten) {
