@@ -18,8 +18,8 @@ constexpr size_t kMaxFaultsNamed = 5;
 class Gatherer {
  public:
   Gatherer(const LookUpDevice& look_up, const std::vector<std::string>& visible,
-           const std::string& ns, Admission* admission)
-      : look_up_(look_up), visible_(visible), ns_(ns), admission_(admission) {}
+           const std::string& ns, bool started, Admission* admission)
+      : look_up_(look_up), visible_(visible), ns_(ns), started_(started), admission_(admission) {}
 
   void Gather(const TaskGraph& graph) {
     Steps(graph, graph.steps, "spec.steps");
@@ -68,11 +68,13 @@ class Gatherer {
     };
     if (!sight.exists) {
       miss(absl::StrCat("there is no device ", Quoted(called), DidYouMean(called, visible_)));
+    } else if (IsUsable(sight, started_)) {
+      return;
     } else if (!sight.why_not.empty()) {
       miss(absl::StrCat("the device ", Quoted(called), " cannot be used: ", sight.why_not));
     } else if (!sight.description.has_value()) {
       miss(absl::StrCat("the device ", Quoted(called), " has not described itself yet"));
-    } else if (!sight.published) {
+    } else {
       miss(absl::StrCat("the device ", Quoted(called), " is being set up"), /*quiet=*/true);
     }
   }
@@ -80,6 +82,7 @@ class Gatherer {
   const LookUpDevice& look_up_;
   const std::vector<std::string>& visible_;
   const std::string& ns_;  // the graph's
+  const bool started_;
   Admission* const admission_;
   std::map<std::string, DeviceSight> seen_;
   Descriptions descriptions_;
@@ -87,6 +90,11 @@ class Gatherer {
 };
 
 }  // namespace
+
+bool IsUsable(const DeviceSight& sight, bool started) {
+  return sight.exists && sight.published && sight.description.has_value() &&
+         (started || sight.why_not.empty());
+}
 
 Admission Admit(const kube::Object& object, const LookUpDevice& look_up,
                 const std::vector<std::string>& visible) {
@@ -96,7 +104,8 @@ Admission Admit(const kube::Object& object, const LookUpDevice& look_up,
     admission.faults = std::move(read.diagnostics);
     return admission;
   }
-  Gatherer gatherer(look_up, visible, read.graph.ns, &admission);
+  const bool started = kube::IntegerMember(object.status(), "redriveEpoch") > 0;
+  Gatherer gatherer(look_up, visible, read.graph.ns, started, &admission);
   gatherer.Gather(read.graph);
   for (Diagnostic& fault :
        Validate(read.graph, gatherer.descriptions(), {}, gatherer.undescribed())) {

@@ -21,6 +21,9 @@ struct DeviceSight {
   bool published = false;  // its replicas are known
   std::optional<DeviceDescription> description;
 };
+// Whether a run may use it. One that was started goes on with what serves, whatever has become of
+// the DeviceCluster's spec since.
+bool IsUsable(const DeviceSight& sight, bool started);
 // By full name.
 using LookUpDevice = std::function<DeviceSight(const std::string& cluster)>;
 
@@ -40,7 +43,8 @@ struct Admission {
   std::optional<Plan> plan;
 };
 
-// Reads and checks the graph in `object`. `visible` are the clusters of which a mistyped name may
+// Reads and checks the graph in `object`, of a run that was started if its status says so.
+// `visible` are the clusters of which a mistyped name may
 // have been meant to be one.
 Admission Admit(const kube::Object& object, const LookUpDevice& look_up,
                 const std::vector<std::string>& visible);

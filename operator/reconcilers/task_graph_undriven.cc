@@ -41,13 +41,12 @@ absl::StatusOr<ctrl::Result> TaskGraphReconciler::AwaitDevices(const kube::Objec
       waiting_[missing.cluster].insert(object.key());
     }
   }
+  const bool started = kube::IntegerMember(object.status(), "redriveEpoch") > 0;
   const WallTime now = options_.clock->WallNow();
   for (const Admission::Missing& missing : admission.missing) {
     // It came between being looked up and being waited for: nobody would tell.
     const DeviceSight sight = LookUp(missing.cluster, object.ns());
-    if (sight.published && sight.description.has_value() && sight.why_not.empty()) {
-      return ctrl::Result{std::chrono::milliseconds(1)};
-    }
+    if (IsUsable(sight, started)) return ctrl::Result{std::chrono::milliseconds(1)};
   }
   const auto deadline = std::chrono::duration_cast<WallTime::duration>(DeadlineOf(object));
   const bool quiet = std::all_of(admission.missing.begin(), admission.missing.end(),
@@ -65,7 +64,6 @@ absl::StatusOr<ctrl::Result> TaskGraphReconciler::AwaitDevices(const kube::Objec
   std::vector<Diagnostic> why;
   for (const Admission::Missing& missing : admission.missing) why.push_back(missing.diagnostic);
   const std::string message = DescribeFaults(why);
-  const bool started = kube::IntegerMember(object.status(), "redriveEpoch") > 0;
   const kube::Json& accepted = FindCondition(object.status(), "Accepted");
   const bool said = kube::StringMember(accepted, "reason") == "WaitingForDevice";
   WallTime since = now;

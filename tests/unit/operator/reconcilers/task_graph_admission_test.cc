@@ -90,6 +90,13 @@ TEST_F(AdmissionTest, AMissingDeviceIsWaitedForAndNamed) {
   admission = Try(Graph(kClassify));
   EXPECT_THAT(admission.missing[0].diagnostic.message, HasSubstr("spec.volume: wrong"));
 
+  devices_["default/cnn"] = {true, true, "spec.volume: wrong", true,
+                             ShippedDevices().at("default/cnn")};
+  EXPECT_FALSE(Try(Graph(kClassify)).plan.has_value());
+  kube::Object started = Graph(kClassify);
+  started.mutable_status()["redriveEpoch"] = 1;
+  EXPECT_TRUE(Try(started).plan.has_value()) << "it goes on with what serves";
+
   devices_["default/cnn"] = {true, true, "", /*published=*/false,
                              ShippedDevices().at("default/cnn")};
   admission = Try(Graph(kClassify));

@@ -97,6 +97,11 @@ class TaskGraphReconcilerTest : public ::testing::Test {
     ReconcileOk();
     return RunIdOf(graph.uid());
   }
+  int64_t NowUs() const {
+    return std::chrono::duration_cast<std::chrono::microseconds>(
+               world_.time.WallNow().time_since_epoch())
+        .count();
+  }
   std::optional<kube::Object> Stored(const std::string& name = "run") {
     return world_.server.Find({kTaskGraphs, "ns"}, name);
   }
@@ -258,6 +263,30 @@ TEST_F(TaskGraphReconcilerTest, ARunLetGoOfInDoubtIsTakenUpAgain) {
   EXPECT_THAT(first_.driver->started, SizeIs(2));
 }
 
+// promise: O-34
+TEST_F(TaskGraphReconcilerTest, ARunIsTakenOverThoughItsDeviceWouldTakeNoNewOne) {
+  const RunId run = StartRun();
+  first_.driver->runs.at(run).record.start_us = NowUs();
+  first_.driver->Write(run);
+  world_.CatchUp(kTaskGraphs, {"ns", "run"});
+  kube::Object cluster = *world_.server.Find({kDeviceClusters, "ns"}, "echo");
+  cluster.mutable_status()["conditions"] =
+      Json::array({{{"type", "Accepted"}, {"status", "False"}, {"message", "spec.volume: wrong"}}});
+  world_.Put(kDeviceClusters, cluster);
+  current_ = &next_;
+  ReconcileOk();
+  EXPECT_THAT(next_.driver->started, IsEmpty()) << "nobody knows where it is";
+  next_.LearnEcho();
+  EXPECT_GE(other_queue_.Len(), 1u) << "whoever waits is told";
+  ReconcileOk();
+  ASSERT_THAT(next_.driver->started, SizeIs(1));
+  EXPECT_EQ(next_.driver->started[0], run);
+
+  PutGraph(Json::object(), "new");
+  ReconcileOk("new");
+  EXPECT_THAT(next_.driver->started, SizeIs(1));
+}
+
 // promise: O-51
 TEST_F(TaskGraphReconcilerTest, ARunWhoseRecordIsRefusedIsTakenUpAgainLater) {
   const RunId run = StartRun();
@@ -387,10 +416,7 @@ TEST_F(TaskGraphReconcilerTest, ARunWhoseObjectWentDuringAWriteIsAbandonedToo) {
 // promise: O-37
 TEST_F(TaskGraphReconcilerTest, IsDeletedWhenItsTimeIsUp) {
   const RunId run = StartRun({{"ttlSecondsAfterFinished", 30}});
-  const int64_t now_us = std::chrono::duration_cast<std::chrono::microseconds>(
-                             world_.time.WallNow().time_since_epoch())
-                             .count();
-  first_.driver->runs.at(run).record.end_us = now_us;
+  first_.driver->runs.at(run).record.end_us = NowUs();
   first_.driver->End(run, RunPhase::kSucceeded);
   world_.CatchUp(kTaskGraphs, {"ns", "run"});
   ReconcileOk();
