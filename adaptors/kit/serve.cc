@@ -127,14 +127,27 @@ class Server {
     return absl::OkStatus();
   }
 
+  // One that still waits its turn is answered here: its turn may be far off, and the daemon kills
+  // an adaptor that keeps silent about what was cancelled.
   void HandleCancel(uint64_t id) ABSL_LOCKS_EXCLUDED(mutex_) {
-    absl::MutexLock lock(&mutex_);
-    auto it = stops_.find(id);
-    if (it != stops_.end()) it->second.request_stop();
+    {
+      absl::MutexLock lock(&mutex_);
+      auto stop = stops_.find(id);
+      if (stop == stops_.end()) return;
+      stop->second.request_stop();
+      auto job = std::find_if(jobs_.begin(), jobs_.end(),
+                              [id](const Job& queued) { return queued.id == id; });
+      if (job == jobs_.end()) return;
+      jobs_.erase(job);
+      stops_.erase(stop);
+    }
+    Send(EncodeResult(id, NotWanted()));
   }
 
+  static Answer NotWanted() { return Answer::Fail(absl::CancelledError("not wanted")); }
+
   Answer Execute(const Request& request) {
-    if (request.stop.stop_requested()) return Answer::Fail(absl::CancelledError("not wanted"));
+    if (request.stop.stop_requested()) return NotWanted();
     if (clock_.Now() >= request.deadline) {
       return Answer::Fail(absl::DeadlineExceededError("its time passed while it waited its turn"));
     }

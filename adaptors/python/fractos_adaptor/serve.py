@@ -87,7 +87,7 @@ class _Server:
     def __init__(self, device, sock):
         self._device, self._socket, self._reader = device, sock, wire.Reader(sock)
         self._write_lock, self._requests_lock = threading.Lock(), threading.Lock()
-        self._requests = {}
+        self._requests = {}  # by number: the Request and the Future of its work
         self._workers = ThreadPoolExecutor(device.concurrency)
 
     def run(self):
@@ -101,10 +101,7 @@ class _Server:
             elif 2 in message and configured:
                 self._accept(wire.parse(message[2][0]))
             elif 3 in message:
-                with self._requests_lock:
-                    request = self._requests.get(wire.parse(message[3][0]).get(1, [0])[0])
-                if request:
-                    request.stop.set()
+                self._cancel(wire.parse(message[3][0]).get(1, [0])[0])
             else:
                 raise wire.ProtocolError("a frame that is out of place here")
 
@@ -133,11 +130,23 @@ class _Server:
                           message.get(5, [b""])[0], message.get(6, [0])[0] / 1000)
         number = message.get(1, [0])[0]
         with self._requests_lock:
-            self._requests[number] = request
-        self._workers.submit(self._work, number, request)
+            self._requests[number] = request, self._workers.submit(self._work, number, request)
+
+    def _cancel(self, number):
+        """One that still waits its turn is answered here: its turn may be far off, and the daemon
+        kills an adaptor that keeps silent about what was cancelled."""
+        with self._requests_lock:
+            request, future = self._requests.get(number, (None, None))
+        if request is None:
+            return
+        request.stop.set()
+        if future.cancel():
+            self._answer(number, request, _failure("Cancelled", "not wanted"))
 
     def _work(self, number, request):
-        result, fd = self._execute(request)
+        self._answer(number, request, *self._execute(request))
+
+    def _answer(self, number, request, result, fd=None):
         for given in request.inputs.values():
             given.close()
         with self._requests_lock:

@@ -170,6 +170,34 @@ TEST_P(ConformanceTest, ACancelledRequestEndsEarly) {
   EXPECT_EQ(answer->failure().reason(), "Cancelled");
 }
 
+// promise: A-04
+TEST_P(ConformanceTest, ACancelledRequestThatWaitsItsTurnIsAnsweredAtOnce) {
+  Configure();
+  constexpr uint64_t kBusy = 64;  // as many as any of them executes at a time
+  for (uint64_t id = 1; id <= kBusy; ++id) {
+    adaptor_.Execute(id, "sleep", R"({"ms": 3000000})", {}, 3'600'000);
+  }
+  for (int times = 0; times < 2; ++times) {  // an id is free again once it is answered
+    adaptor_.Execute(100, "sleep", R"({"ms": 1})", {{.name = "data", .bytes = "x", .file = true}});
+    adaptor_.Flush();
+    adaptor_.Cancel(100);
+    std::optional<TestAnswer> answer = adaptor_.Next();
+    ASSERT_TRUE(answer.has_value());
+    EXPECT_EQ(answer->result.id(), 100u);
+    EXPECT_EQ(answer->failure().reason(), "Cancelled");
+  }
+  for (uint64_t id = 1; id <= kBusy; ++id) adaptor_.Cancel(id);
+  adaptor_.Execute(101, "sleep", R"({"ms": 1})");
+  adaptor_.Flush();
+  std::set<uint64_t> seen;
+  for (uint64_t i = 0; i <= kBusy; ++i) {
+    std::optional<TestAnswer> answer = adaptor_.Next();
+    ASSERT_TRUE(answer.has_value());
+    seen.insert(answer->result.id());
+  }
+  EXPECT_EQ(seen.size(), kBusy + 1);
+}
+
 TEST_P(ConformanceTest, ARequestWhoseTimeHasPassedIsNotExecuted) {
   Configure();
   adaptor_.Execute(6, "copy", R"({"text": "late"})", {}, 0);
