@@ -89,15 +89,16 @@ class Request:
 class Device:
     """A class attribute `description` (a dict), and a method for each operation in it, called with a
     Request and returning bytes, str, Passed or a list of RefinedStep, or raising Failure. Any other
-    exception fails that step with reason Internal, and its traceback is printed. Up to `concurrency` requests run at a time, each
-    in a thread; 1 unless it says otherwise."""
+    exception, SystemExit included, fails that step with reason Internal, and its traceback is
+    printed. Up to `concurrency` requests run at a time, each in a thread; 1 unless it says
+    otherwise."""
 
     description = {}
     concurrency = 1
 
     def configure(self, options):
-        """Takes the DeviceCluster's options and returns the description. A ValueError is shown to
-        whoever wrote the options."""
+        """Takes the DeviceCluster's options and returns the description, which is the one that
+        counts: it may depend on them. A ValueError is shown to whoever wrote the options."""
         if options:
             raise ValueError(f"option '{next(iter(options))}' is unknown; there are: none")
         return self.description

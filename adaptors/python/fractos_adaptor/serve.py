@@ -1,4 +1,5 @@
 """Serves one device to its daemon."""
+import contextlib
 import json
 import os
 import signal
@@ -44,9 +45,25 @@ def _open_socket():
              "--connect or FRACTOS_ADAPTOR_SOCKET where its daemon listens")
 
 
+def _text(value):
+    """Whatever an operation gave as reason or message, as text."""
+    try:
+        return str(value)
+    except BaseException:  # of its __str__
+        return "it cannot be shown"
+
+
 def _failure(reason, message, retryable=False):
-    return wire.field(6, wire.field(1, reason) + wire.field(2, message[:1000]) +
-                      wire.integer(3, int(retryable)))
+    # Lone surrogates are no UTF-8, and the daemon would take the whole frame for broken.
+    reason, message = (_text(value)[:1000].encode(errors="replace") for value in (reason, message))
+    return wire.field(6, wire.field(1, reason) + wire.field(2, message) +
+                      wire.integer(3, int(bool(retryable))))
+
+
+def _internal(error):
+    with contextlib.suppress(Exception):  # where standard error is closed
+        traceback.print_exception(error)
+    return _failure("Internal", f"{type(error).__name__}: {_text(error)}")
 
 
 def _refinement(steps):
@@ -87,6 +104,7 @@ class _Server:
     def __init__(self, device, sock):
         self._device, self._socket, self._reader = device, sock, wire.Reader(sock)
         self._write_lock, self._requests_lock = threading.Lock(), threading.Lock()
+        self._operations = set()
         self._requests = {}  # by number: the Request and the Future of its work
         self._workers = ThreadPoolExecutor(device.concurrency)
 
@@ -116,6 +134,7 @@ class _Server:
             raise wire.ProtocolError(str(error)) from error
         if wrong := _methodless(self._device, description):
             raise wire.ProtocolError(wrong)
+        self._operations = {operation["name"] for operation in description.get("operations", [])}
         self._send(wire.field(1, wire.field(1, json.dumps(description))))
 
     def _accept(self, message):
@@ -144,7 +163,11 @@ class _Server:
             self._answer(number, request, _failure("Cancelled", "not wanted"))
 
     def _work(self, number, request):
-        self._answer(number, request, *self._execute(request))
+        try:
+            result, fd = self._execute(request)
+        except BaseException as error:  # sys.exit, too: whatever it is, it is this request's alone
+            result, fd = _internal(error), None
+        self._answer(number, request, result, fd)
 
     def _answer(self, number, request, result, fd=None):
         for given in request.inputs.values():
@@ -154,13 +177,12 @@ class _Server:
         self._send(wire.field(2, wire.integer(1, number) + result), fd)
 
     def _execute(self, request):
-        known = {operation["name"] for operation in self._device.description["operations"]}
         try:
             if request.stop.is_set():
                 raise Failure("Cancelled", "not wanted")
             if time.monotonic() >= request.deadline:
                 raise Failure("DeadlineExceeded", "its time passed while it waited its turn")
-            if request.operation not in known:
+            if request.operation not in self._operations:
                 raise Failure("Unimplemented", f"there is no operation '{request.operation}'")
             answer = getattr(self._device, request.operation)(request)
             if answer is None:
@@ -170,9 +192,6 @@ class _Server:
             return (_refinement(answer), None) if isinstance(answer, list) else _value(answer)
         except Failure as failure:
             return _failure(failure.reason, failure.message, failure.retryable), None
-        except Exception as error:  # whatever it is, it is this request's alone
-            traceback.print_exc()
-            return _failure("Internal", f"{type(error).__name__}: {error}"), None
 
     def _send(self, body, fd=None):
         try:

@@ -41,6 +41,23 @@ TEST(PythonKitTest, WhatReturnsNothingAndWhatRaisesIsToldAsWhatItIs) {
   EXPECT_THAT(text, HasSubstr("return 1 // 0"));
 }
 
+TEST(PythonKitTest, WhateverAnOperationRaisesIsAnswered) {
+  AdaptorProcess echo({"python3", FRACTOS_SOURCE_DIR "/tests/unit/adaptors/python_echo.py"});
+  ASSERT_THAT(echo.Configure("{}").value_or(""), HasSubstr("\"leave\""));
+  EXPECT_EQ(echo.Call("leave", "{}").failure().message(), "SystemExit: enough");
+  EXPECT_EQ(echo.Call("mumble", "{}").failure().message(), "the ? milk");
+  EXPECT_EQ(echo.Call("unspeakable", "{}").failure().message(), "Unspeakable: it cannot be shown");
+  EXPECT_EQ(echo.Call("copy", R"({"text": "alive"})").bytes, "alive");
+}
+
+TEST(PythonKitTest, WhatConfigureDescribesIsWhatThereIs) {
+  AdaptorProcess echo(
+      {"python3", FRACTOS_SOURCE_DIR "/tests/unit/adaptors/python_echo.py", "undescribed"});
+  ASSERT_THAT(echo.Configure("{}").value_or(""), HasSubstr("\"copy\""));
+  EXPECT_EQ(echo.Call("copy", R"({"text": "here"})").bytes, "here");
+  EXPECT_EQ(echo.Call("fly", "{}").failure().reason(), "Unimplemented");
+}
+
 TEST(PythonKitTest, ADescribedOperationWithoutAMethodEndsTheStart) {
   AdaptorProcess echo(
       {"python3", FRACTOS_SOURCE_DIR "/tests/unit/adaptors/python_echo.py", "forgetful"});

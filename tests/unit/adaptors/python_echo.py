@@ -6,11 +6,17 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../../../adaptors/py
 from fractos_adaptor import Device, Failure, Passed, serve  # noqa: E402
 
 
+class Unspeakable(Exception):
+    def __str__(self):
+        raise ValueError("no words")
+
+
 class Echo(Device):
     concurrency = 4
     description = {"device": "echo", "stateful": False, "operations": [
         {"name": name, "deterministic": True, "effect": "none"}
-        for name in ("identity", "copy", "sleep", "fail", "nothing", "divide")]}
+        for name in ("identity", "copy", "sleep", "fail", "nothing", "divide", "leave", "mumble",
+                     "unspeakable")]}
 
     def identity(self, request):
         return Passed("data")
@@ -32,7 +38,19 @@ class Echo(Device):
     def divide(self, request):
         return 1 // 0
 
+    def leave(self, request):
+        sys.exit("enough")
+
+    def mumble(self, request):
+        raise Failure("Sour", ValueError("the \ud800 milk"))
+
+    def unspeakable(self, request):
+        raise Unspeakable()
+
 
 if sys.argv[1:] == ["forgetful"]:
     Echo.divide = None
+if sys.argv[1:] == ["undescribed"]:  # but by configure
+    described, Echo.description = Echo.description, {}
+    Echo.configure = lambda self, options: described
 serve(Echo())
