@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "lib/base/limits.h"
+#include "lib/base/utf8.h"
 
 namespace fractos::adaptor {
 namespace {
@@ -21,8 +22,9 @@ std::string Serialize(const v1::FromAdaptor& message) {
 void SetFailure(const Failure& failure, v1::Result& result) {
   constexpr size_t kMaxMessage = 4096;  // room for a sentence, not for a log
   v1::Failure& to = *result.mutable_failure();
-  to.set_reason(failure.reason);
-  to.set_message(failure.message.substr(0, kMaxMessage));
+  // Bytes that are no UTF-8 would break the whole frame.
+  to.set_reason(EscapeLines(failure.reason));
+  to.set_message(std::string(CutText(EscapeLines(failure.message), kMaxMessage)));
   to.set_retryable(failure.retryable);
 }
 

@@ -145,6 +145,17 @@ TEST_P(ConformanceTest, AFailureKeepsItsReasonAndMessage) {
   EXPECT_FALSE(answer.failure().retryable());
 }
 
+// A frame whose text is no UTF-8 would end the connection, and fail all that is in flight.
+TEST_P(ConformanceTest, ALongMessageIsCutBetweenItsCharacters) {
+  Configure();
+  std::string message = "x";  // so that no bound in bytes falls between two of the others
+  for (int i = 0; i < 5000; ++i) message += "\u00e9";
+  TestAnswer answer = adaptor_.Call("fail", R"({"reason": "Long", "message": ")" + message + "\"}");
+  EXPECT_EQ(answer.failure().reason(), "Long");
+  EXPECT_LT(answer.failure().message().size(), message.size());
+  EXPECT_EQ(message.rfind(answer.failure().message(), 0), 0u);
+}
+
 TEST_P(ConformanceTest, AnUnknownOperationFailsThatRequestAlone) {
   Configure();
   EXPECT_EQ(adaptor_.Call("fly", "{}").failure().reason(), "Unimplemented");
