@@ -2,8 +2,8 @@
 #include "absl/synchronization/mutex.h"
 #include "cli/commands.h"
 #include "cli/standard_output.h"
+#include "lib/base/descriptor_limit.h"
 #include "lib/kube/cpprest_transport.h"
-#include "lib/runtime/descriptor_limit.h"
 
 int main(int argc, char** argv) {
 #ifndef FRACTOS_FAILPOINTS

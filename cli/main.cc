@@ -2,7 +2,7 @@
 #include "absl/synchronization/mutex.h"
 #include "cli/commands.h"
 #include "cli/standard_output.h"
-#include "lib/runtime/descriptor_limit.h"
+#include "lib/base/descriptor_limit.h"
 
 int main(int argc, char** argv) {
 #ifndef FRACTOS_FAILPOINTS

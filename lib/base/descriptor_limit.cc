@@ -1,4 +1,4 @@
-#include "lib/runtime/descriptor_limit.h"
+#include "lib/base/descriptor_limit.h"
 
 #include <sys/resource.h>
 
