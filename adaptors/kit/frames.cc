@@ -88,7 +88,9 @@ absl::StatusOr<bool> FrameReader::Fill() {
     }
   }
   if ((message.msg_flags & MSG_CTRUNC) != 0 || descriptors_.size() > kMaxDescriptorsQueued) {
-    return absl::ResourceExhaustedError("too many descriptors from the daemon");
+    return absl::ResourceExhaustedError(
+        "too many descriptors from the daemon for those that this process may have open (ulimit "
+        "-Hn): raise that, or lower spec.maxInFlight of the DeviceCluster");
   }
   if (n == 0) return false;
   end_ += static_cast<size_t>(n);

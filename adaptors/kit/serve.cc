@@ -25,6 +25,7 @@
 #include "absl/strings/str_cat.h"
 #include "adaptors/kit/codec.h"
 #include "adaptors/kit/frames.h"
+#include "lib/base/descriptor_limit.h"
 
 namespace fractos::adaptor {
 namespace {
@@ -314,6 +315,7 @@ int PrintDescription(Device& device, absl::string_view options_json) {
 }
 
 int ServeDaemon(Device& device, absl::StatusOr<UniqueFd> socket) {
+  RaiseDescriptorLimit();
   if (!socket.ok()) {
     std::cerr << socket.status().message() << "\n";
     return 2;

@@ -30,7 +30,8 @@ absl::Status Serve(Device& device, int socket);
 
 // The body of an adaptor's main; `arguments` are those after the program's (or adaptor's) name.
 // Without any, or with "--connect PATH", it serves the daemon, and the process exits as soon as
-// that has closed the socket, whatever the device still does: nobody is left to answer to.
+// that has closed the socket, whatever the device still does: nobody is left to answer to. It may
+// then have as many descriptors open as the hard limit lets it.
 // "--describe [--options JSON]" prints the description. Returns the exit code: 0, 1 when the daemon
 // broke the protocol, 2 for wrong arguments or options.
 int AdaptorMain(Device& device, const std::vector<std::string>& arguments);

@@ -2,6 +2,7 @@
 import contextlib
 import json
 import os
+import resource
 import signal
 import socket
 import sys
@@ -51,6 +52,13 @@ def _text(value):
         return str(value)
     except BaseException:  # of its __str__
         return "it cannot be shown"
+
+
+def _raise_descriptor_limit():
+    """Lifts the soft limit to the hard one: each large input takes a descriptor."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    with contextlib.suppress(ValueError, OSError):  # where that is not allowed
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _failure(reason, message, retryable=False):
@@ -212,6 +220,7 @@ def serve(device):
             sys.exit(wrong)
         print(json.dumps(device.description, indent=2))
         sys.exit(0)
+    _raise_descriptor_limit()
     code = 0
     try:
         _Server(device, _open_socket()).run()

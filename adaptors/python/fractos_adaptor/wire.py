@@ -79,7 +79,9 @@ class Reader:
                 os.set_inheritable(fd, False)
             self._descriptors += fds
             if flags & socket.MSG_CTRUNC:
-                raise ProtocolError("too many descriptors from the daemon")
+                raise ProtocolError(
+                    "too many descriptors from the daemon for those that this process may have "
+                    "open (ulimit -Hn): raise that, or lower spec.maxInFlight of the DeviceCluster")
             if not data:
                 return None
             self._buffer += data

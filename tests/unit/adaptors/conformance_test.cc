@@ -122,6 +122,26 @@ TEST_P(ConformanceTest, DescriptorsReachTheirOwnRequests) {
   }
 }
 
+// The limit that is low for select(2)'s sake does not hold for large inputs.
+TEST_P(ConformanceTest, ItHoldsMoreInputsThanTheSoftLimitOfDescriptors) {
+  std::vector<std::string> words = {"sh", "-c", "ulimit -Sn 64; exec \"$@\"", "sh"};
+  words.insert(words.end(), GetParam().words.begin(), GetParam().words.end());
+  AdaptorProcess adaptor(words);
+  ASSERT_TRUE(adaptor.Configure("{}").has_value());
+  std::vector<TestInput> inputs(kMaxInputs, {.name = "data", .bytes = "x", .file = true});
+  for (size_t i = 0; i < inputs.size(); ++i) inputs[i].name += std::to_string(i);
+  constexpr uint64_t kRequests = 8;
+  for (uint64_t id = 1; id <= kRequests; ++id) {
+    adaptor.Execute(id, "sleep", R"({"ms": 3000000})", inputs, 3'600'000);
+  }
+  for (uint64_t id = 1; id <= kRequests; ++id) adaptor.Cancel(id);
+  for (uint64_t i = 0; i < kRequests; ++i) {
+    std::optional<TestAnswer> answer = adaptor.Next();
+    ASSERT_TRUE(answer.has_value());
+    EXPECT_EQ(answer->failure().reason(), "Cancelled");
+  }
+}
+
 TEST_P(ConformanceTest, AFrameInPiecesIsOneFrame) {
   Configure();
   v1::ToAdaptor message;
