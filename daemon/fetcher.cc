@@ -79,8 +79,10 @@ void Fetcher::Fetch(const RunId& run, const Value& value) {
     return;
   }
   absl::StatusOr<std::string> where = WhereIs(value.owner);
-  // Rather than move what cannot be kept.
-  if (absl::Status room = store_->CheckRoom(value.size); where.ok() && !room.ok()) where = room;
+  // Rather than move what cannot be kept; what can never be is no matter of waiting for room.
+  absl::Status room = store_->CheckFits(value.size);
+  if (room.ok()) room = store_->CheckRoom(value.size);
+  if (where.ok() && !room.ok()) where = room;
   if (!where.ok()) {
     {
       absl::MutexLock lock(&mutex_);

@@ -37,8 +37,9 @@ class Fetcher {
 
   // Told of each Fetch exactly once, unless it was released before: OK when the bytes are in the
   // store; NotFound or Unavailable when their owner does not have them any more; ResourceExhausted
-  // when there is no room for them now; another error when they cannot be kept here. Called on any
-  // thread, also inside Fetch, with no lock held.
+  // when there is no room for them now; OutOfRange when they are more than the store may ever hold;
+  // another error when they cannot be kept here. Called on any thread, also inside Fetch, with no
+  // lock held.
   using Fetched = std::function<void(const RunId&, const Value&, const absl::Status&)>;
 
   // `store` outlives the fetcher.

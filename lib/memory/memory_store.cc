@@ -100,10 +100,7 @@ class MemoryStore::Impl {
 
   absl::Status Cache(const Value& value, UniqueFd file) {
     if (absl::Status status = CheckSealed(file.get(), value.size); !status.ok()) return status;
-    if (value.size > quota_) {
-      return absl::OutOfRangeError(
-          absl::StrCat("it is larger than all of Memory, which is ", quota_, " bytes"));
-    }
+    if (absl::Status fits = CheckFits(value.size); !fits.ok()) return fits;
     if (absl::Status status = Reserve(value.size); !status.ok()) return status;
     absl::StatusOr<BytesPtr> bytes = MappedBytes::Map(std::move(file), value.size);
     bool added = false;
@@ -113,6 +110,12 @@ class MemoryStore::Impl {
     }
     if (!added) Unreserve(value.size);  // or it is there already, which is as good
     return bytes.status();
+  }
+
+  absl::Status CheckFits(uint64_t size) const {
+    if (size <= quota_) return absl::OkStatus();
+    return absl::OutOfRangeError(
+        absl::StrCat("it is larger than all of Memory, which is ", quota_, " bytes"));
   }
 
   absl::Status CheckRoom(uint64_t size) const {
@@ -210,6 +213,7 @@ absl::StatusOr<BytesPtr> MemoryStore::GetCommitted(const ObjectId& object) const
 absl::Status MemoryStore::Cache(const Value& value, UniqueFd sealed_file) {
   return impl_->Cache(value, std::move(sealed_file));
 }
+absl::Status MemoryStore::CheckFits(uint64_t size) const { return impl_->CheckFits(size); }
 absl::Status MemoryStore::CheckRoom(uint64_t size) const { return impl_->CheckRoom(size); }
 uint64_t MemoryStore::used_bytes() const { return impl_->used_bytes(); }
 

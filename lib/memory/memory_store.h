@@ -55,12 +55,16 @@ class MemoryStore {
   // Committed objects only: what other processes may read.
   absl::StatusOr<BytesPtr> GetCommitted(const ObjectId& object) const;
 
-  // Keeps bytes pulled from another daemon, under the owner's id, until Release. OutOfRange when
-  // they are more than the whole quota, so that no waiting for room would help.
+  // Keeps bytes pulled from another daemon, under the owner's id, until Release. OutOfRange as
+  // CheckFits says it.
   absl::Status Cache(const Value& value, UniqueFd sealed_file);
 
-  // ResourceExhausted when there is no room for a value of that size now: asked before it is
-  // pulled, for Cache decides when it is here.
+  // OutOfRange when a value of that size is more than the whole quota, so that no waiting for room
+  // would help.
+  absl::Status CheckFits(uint64_t size) const;
+
+  // ResourceExhausted when there is no room for a value of that size now, also when it does not
+  // fit: asked before it is pulled, for Cache decides when it is here.
   absl::Status CheckRoom(uint64_t size) const;
 
   uint64_t used_bytes() const;

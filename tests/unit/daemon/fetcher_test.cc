@@ -46,5 +46,28 @@ TEST(FetcherTest, ForgetsTheClusterItLearntFirstRatherThanGrow) {
   EXPECT_NE(fetch("default/c1"), "nobody said where the Memory of default/c1-0 is read");
 }
 
+// promise: M-16
+TEST(FetcherTest, RefusesWhatCanNeverBeKeptWithoutAskingForIt) {
+  constexpr uint64_t kQuota = 1000;
+  SeededRandom random(1);
+  const Incarnation self{{"default/self", 0}, random.NewId<BootId>()};
+  MemoryStore store(self, kQuota, &random);
+  ASSERT_TRUE(store.StageInline("x").ok());
+  absl::Status last;  // both are answered inside Fetch
+  Fetcher fetcher(self, &store,
+                  [&](const RunId&, const Value&, const absl::Status& status) { last = status; });
+  fetcher.Learn(ClusterView{"default/owner", {"unix:/nowhere/at/all"}, 0, 0});
+  Value value;
+  value.owner = {{"default/owner", 0}, random.NewId<BootId>()};
+  value.object = random.NewId<ObjectId>();
+  value.size = kQuota;
+  fetcher.Fetch(random.NewId<RunId>(), value);
+  EXPECT_TRUE(absl::IsResourceExhausted(last)) << last << ", which is waited for";
+  ++value.size;
+  fetcher.Fetch(random.NewId<RunId>(), value);
+  EXPECT_TRUE(absl::IsOutOfRange(last)) << last << ", which fails the step";
+  EXPECT_EQ(fetcher.stats().failed, 2u);
+}
+
 }  // namespace
 }  // namespace fractos

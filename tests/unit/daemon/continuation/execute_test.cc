@@ -181,10 +181,11 @@ TEST_F(ExecuteTest, AValueThatNobodyHasIsReportedLostAndTriedAgain) {
   }
 }
 
+// promise: M-16
 TEST_F(ExecuteTest, AFetchThatFailsOtherwiseFailsTheStep) {
   const ResultPtr large = GivenLarge("read", "many bytes");
   Start(NewStep("one", {"read"}), large);
-  Fetched(large, absl::DeadlineExceededError("too slow"));
+  Fetched(large, absl::OutOfRangeError("larger than all of Memory"));
   const StepResult& result = *SentTo("two").result;
   EXPECT_EQ(result.state, ResultState::kFailed);
   EXPECT_EQ(result.failure.reason, "FetchFailed");

@@ -129,6 +129,7 @@ TEST_F(MemoryStoreTest, TheQuotaHoldsToTheByte) {
   EXPECT_TRUE(store_.StageInline("x").ok());
 }
 
+// promise: M-16
 TEST_F(MemoryStoreTest, TellsAFullMemoryFromOneThatIsTooSmall) {
   Value all = store_.StageInline(std::string(kQuota, 'x')).value();
   Value value = all;
@@ -138,6 +139,8 @@ TEST_F(MemoryStoreTest, TellsAFullMemoryFromOneThatIsTooSmall) {
   value.size = kQuota + 1;
   UniqueFd larger = SealedFileOf(std::string(kQuota + 1, 'x')).value();
   EXPECT_TRUE(absl::IsOutOfRange(store_.Cache(value, std::move(larger))));
+  EXPECT_TRUE(absl::IsOutOfRange(store_.CheckFits(kQuota + 1)));
+  EXPECT_TRUE(store_.CheckFits(kQuota).ok());
 }
 
 TEST_F(MemoryStoreTest, PulledBytesAreKeptButNotServed) {
