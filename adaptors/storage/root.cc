@@ -307,7 +307,11 @@ absl::Status Root::CompareExisting(absl::string_view key, absl::string_view byte
 absl::Status Root::Delete(absl::string_view key) const {
   if (absl::Status status = CheckKey(key); !status.ok()) return status;
   absl::StatusOr<File> file = OpenFile(key);
-  if (absl::IsNotFound(file.status())) return absl::OkStatus();
+  if (absl::IsNotFound(file.status())) {
+    // Another replica may have only just deleted it. No file comes back to a folder that is gone.
+    absl::Status synced = SyncFolderOf(key);
+    return absl::IsNotFound(synced) ? absl::OkStatus() : synced;
+  }
   if (!file.ok()) return file.status();
   auto [folder_path, name] = Split(key);
   absl::StatusOr<UniqueFd> folder = OpenFolder(folder_path, /*create=*/false);

@@ -49,7 +49,7 @@ class Root {
   // nothing is left then.
   absl::Status Put(absl::string_view key, absl::string_view bytes) const;
 
-  // OK when the file is gone, also when it was not there.
+  // OK when the file is gone, also from the disk, and also when it was not there.
   absl::Status Delete(absl::string_view key) const;
 
   // Sorted. ResourceExhausted beyond kMaxListedKeys.
