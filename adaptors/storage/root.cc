@@ -188,7 +188,6 @@ absl::StatusOr<UniqueFd> Root::OpenFolder(absl::string_view folder, bool create)
     if (errno == ENOSPC || errno == EDQUOT) return FullDisk(errno, folder);
     return absl::ErrnoToStatus(errno, absl::StrCat("cannot create folder ", folder, " in ", path_));
   }
-  ::fsync(parent->get());
   fd = OpenBeneath(root_.get(), folder, kFlags);
   if (!fd.valid())
     return IsStrayPath(errno) ? IsNoFile(folder) : absl::ErrnoToStatus(errno, absl::StrCat(folder));
@@ -230,7 +229,7 @@ absl::Status Root::Put(absl::string_view key, absl::string_view bytes) const {
   if (absl::Status status = CheckKey(key); !status.ok()) return status;
   // Looked at first, so that repeating a put, the common case after a re-drive, writes nothing.
   absl::Status existing = CompareExisting(key, bytes);
-  if (existing.ok()) return SyncFolderOf(key);  // another replica may have only just linked it
+  if (existing.ok()) return SyncAbove(key);  // another replica may have only just linked it
   if (!absl::IsNotFound(existing)) return existing;
   if (!staging_.valid()) {
     return absl::FailedPreconditionError(absl::StrCat("the root folder ", path_, " is read-only"));
@@ -267,7 +266,7 @@ absl::Status Root::Publish(const std::string& staged, absl::string_view key,
   if (::linkat(staging_.get(), staged.c_str(), folder->get(), name.c_str(), 0) != 0) {
     if (errno == EEXIST) {
       absl::Status existing = CompareExisting(key, bytes);
-      if (existing.ok()) return SyncFolderOf(key);  // whoever won the race may not have done so yet
+      if (existing.ok()) return SyncAbove(key);  // whoever won the race may not have done so yet
       if (!absl::IsNotFound(existing)) return existing;
       return absl::AbortedError(
           absl::StrCat("key ", Quoted(key), " was there and is gone: somebody else deletes it"));
@@ -275,7 +274,7 @@ absl::Status Root::Publish(const std::string& staged, absl::string_view key,
     if (errno == ENOSPC || errno == EDQUOT) return FullDisk(errno, key);
     return absl::ErrnoToStatus(errno, absl::StrCat("cannot create key ", Quoted(key)));
   }
-  return SyncFolderOf(key);
+  return SyncAbove(key);
 }
 
 absl::Status Root::SyncFolderOf(absl::string_view key) const {
@@ -283,6 +282,15 @@ absl::Status Root::SyncFolderOf(absl::string_view key) const {
   if (!folder.ok()) return folder.status();
   if (::fsync(folder->get()) == 0) return absl::OkStatus();
   return absl::ErrnoToStatus(errno, absl::StrCat("cannot make key ", Quoted(key), " last"));
+}
+
+absl::Status Root::SyncAbove(absl::string_view key) const {
+  absl::Status status = SyncFolderOf(key);
+  for (absl::string_view folder = Split(key).first; status.ok() && !folder.empty();
+       folder = Split(folder).first) {
+    status = SyncFolderOf(folder);
+  }
+  return status;
 }
 
 absl::Status Root::CompareExisting(absl::string_view key, absl::string_view bytes) const {

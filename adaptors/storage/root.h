@@ -44,9 +44,9 @@ class Root {
   absl::StatusOr<File> OpenFile(absl::string_view key) const;
 
   // Creates the file with `bytes`, folders included. Until this returns no reader sees anything of
-  // it; when it has returned OK the bytes are on disk. OK when equal bytes are already there,
-  // AlreadyExists when other bytes are, which then stay. ResourceExhausted when the disk is full;
-  // nothing is left then.
+  // it; when it has returned OK the bytes are on disk, and the folders that lead to them. OK when
+  // equal bytes are already there, AlreadyExists when other bytes are, which then stay.
+  // ResourceExhausted when the disk is full; nothing is left then.
   absl::Status Put(absl::string_view key, absl::string_view bytes) const;
 
   // OK when the file is gone, also from the disk, and also when it was not there.
@@ -64,7 +64,11 @@ class Root {
   absl::Status Publish(const std::string& staged, absl::string_view key,
                        absl::string_view bytes) const;
   absl::Status CompareExisting(absl::string_view key, absl::string_view bytes) const;
+  // Has what stands in the key's folder on disk.
   absl::Status SyncFolderOf(absl::string_view key) const;
+  // Has the way from the root to the key on disk: a folder that is there may be one whose maker
+  // died before it synced that.
+  absl::Status SyncAbove(absl::string_view key) const;
   void RemoveStale() const;
 
   std::string path_;  // for messages

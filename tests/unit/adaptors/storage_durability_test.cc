@@ -46,6 +46,21 @@ class StorageDurabilityTest : public testing::Test {
   Syncs syncs_;
 };
 
+// promise: A-25
+TEST_F(StorageDurabilityTest, EveryFolderThatLeadsToAFileIsOnDisk) {
+  std::filesystem::create_directories(In("a/b"));  // by a replica that then died before its syncs
+  ASSERT_TRUE(root_.Put("a/b/c/key", "x").ok());
+  EXPECT_THAT(Synced(), ElementsAre(In("a/b/c"), In("a/b"), In("a"), root_path_));
+  ASSERT_TRUE(root_.Put("a/b/c/key", "x").ok()) << "as if it had died before those";
+  EXPECT_THAT(Synced(), ElementsAre(In("a/b/c"), In("a/b"), In("a"), root_path_));
+  for (const char* key : {"a/b/c/key", "a/b/c/other"}) {
+    for (const std::string& folder : {In("a/b/c"), In("a/b"), In("a"), root_path_}) {
+      broken_ = folder;
+      EXPECT_FALSE(root_.Put(key, "x").ok()) << key << ", and " << folder << " cannot be synced";
+    }
+  }
+}
+
 // promise: A-24
 TEST_F(StorageDurabilityTest, WhatSomebodyElseDeletedIsDeletedOnDiskToo) {
   ASSERT_TRUE(root_.Put("a/b/key", "x").ok());
