@@ -14,6 +14,10 @@
 
 namespace fractos::adaptor {
 
+absl::Status CheckStop(const std::stop_token& stop) {
+  return stop.stop_requested() ? absl::CancelledError("not wanted") : absl::OkStatus();
+}
+
 absl::StatusOr<MemoryFile> MemoryFile::Create(const std::string& name) {
   UniqueFd fd(::memfd_create(name.c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (!fd.valid()) return absl::ErrnoToStatus(errno, "cannot create a memory file");
@@ -26,9 +30,10 @@ MemoryFile MemoryFile::Forge(UniqueFd fd, uint64_t size) {
   return file;
 }
 
-absl::Status MemoryFile::Append(absl::string_view bytes) {
+absl::Status MemoryFile::Append(absl::string_view bytes, const std::stop_token& stop) {
   while (!bytes.empty()) {
-    ssize_t n = ::write(fd_.get(), bytes.data(), bytes.size());
+    if (absl::Status status = CheckStop(stop); !status.ok()) return status;
+    ssize_t n = ::write(fd_.get(), bytes.data(), std::min(bytes.size(), kStopBytes));
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return absl::ErrnoToStatus(errno, "cannot write to a memory file");
     bytes.remove_prefix(static_cast<size_t>(n));
@@ -37,10 +42,10 @@ absl::Status MemoryFile::Append(absl::string_view bytes) {
   return absl::OkStatus();
 }
 
-absl::Status MemoryFile::AppendFrom(int source, uint64_t size) {
-  constexpr uint64_t kChunk = 1 << 30;
+absl::Status MemoryFile::AppendFrom(int source, uint64_t size, const std::stop_token& stop) {
   while (size > 0) {
-    ssize_t n = ::sendfile(fd_.get(), source, nullptr, std::min(size, kChunk));
+    if (absl::Status status = CheckStop(stop); !status.ok()) return status;
+    ssize_t n = ::sendfile(fd_.get(), source, nullptr, std::min<uint64_t>(size, kStopBytes));
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return absl::ErrnoToStatus(errno, "cannot copy into a memory file");
     if (n == 0) return absl::DataLossError("the file became shorter while it was read");

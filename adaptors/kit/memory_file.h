@@ -3,6 +3,7 @@
 #define FRACTOS_ADAPTORS_KIT_MEMORY_FILE_H_
 
 #include <cstdint>
+#include <stop_token>
 #include <string>
 
 #include "absl/status/status.h"
@@ -11,6 +12,13 @@
 #include "lib/base/unique_fd.h"
 
 namespace fractos::adaptor {
+
+// How many bytes are moved at most between two looks at a stop token: milliseconds' worth, for who
+// is asked to stop has a second until all of the adaptor is killed.
+inline constexpr size_t kStopBytes = 8 << 20;
+
+// Cancelled once `stop` was asked to stop.
+absl::Status CheckStop(const std::stop_token& stop);
 
 // An output being written. The daemon seals it once it has been answered, which fails while anybody
 // maps it writable: so it is written through its descriptor and never mapped here. Not thread-safe.
@@ -21,11 +29,12 @@ class MemoryFile {
   // A descriptor with the size that is claimed of it: for tests of what the daemon believes.
   static MemoryFile Forge(UniqueFd fd, uint64_t size);
 
-  // ResourceExhausted when there is no memory left.
-  absl::Status Append(absl::string_view bytes);
+  // ResourceExhausted when there is no memory left. Cancelled when asked to stop, with a part
+  // appended.
+  absl::Status Append(absl::string_view bytes, const std::stop_token& stop = {});
   // Appends `size` bytes of the regular file `source` from its current offset, copied by the
-  // kernel. DataLoss when the file ends before that.
-  absl::Status AppendFrom(int source, uint64_t size);
+  // kernel. DataLoss when the file ends before that, Cancelled as above.
+  absl::Status AppendFrom(int source, uint64_t size, const std::stop_token& stop = {});
 
   uint64_t size() const { return size_; }
   int fd() const { return fd_.get(); }

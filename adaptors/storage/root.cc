@@ -16,6 +16,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "adaptors/kit/memory_file.h"
 #include "adaptors/storage/beneath.h"
 #include "lib/base/random.h"
 #include "lib/base/utf8.h"
@@ -44,18 +45,27 @@ absl::Status FullDisk(int error, absl::string_view key) {
       absl::StrCat("no room to store ", Quoted(key), ": ", std::generic_category().message(error)));
 }
 
-absl::Status WriteAll(int fd, absl::string_view bytes, absl::string_view key) {
-  while (!bytes.empty()) {
-    ssize_t n = ::write(fd, bytes.data(), bytes.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0 && (errno == ENOSPC || errno == EDQUOT || errno == EFBIG))
-      return FullDisk(errno, key);
-    if (n < 0) return absl::ErrnoToStatus(errno, absl::StrCat("cannot write ", Quoted(key)));
-    bytes.remove_prefix(static_cast<size_t>(n));
-  }
-  if (::fsync(fd) == 0) return absl::OkStatus();
-  if (errno == ENOSPC || errno == EDQUOT) return FullDisk(errno, key);
+absl::Status CannotWrite(absl::string_view key) {
+  if (errno == ENOSPC || errno == EDQUOT || errno == EFBIG) return FullDisk(errno, key);
   return absl::ErrnoToStatus(errno, absl::StrCat("cannot write ", Quoted(key)));
+}
+
+// Syncs part by part: one sync of it all takes as long as the disk does, and nothing stops it.
+absl::Status WriteAll(int fd, absl::string_view bytes, absl::string_view key,
+                      const std::stop_token& stop) {
+  do {
+    if (absl::Status status = adaptor::CheckStop(stop); !status.ok()) return status;
+    absl::string_view part = bytes.substr(0, adaptor::kStopBytes);
+    bytes.remove_prefix(part.size());
+    while (!part.empty()) {
+      ssize_t n = ::write(fd, part.data(), part.size());
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) return CannotWrite(key);
+      part.remove_prefix(static_cast<size_t>(n));
+    }
+    if (::fsync(fd) != 0) return CannotWrite(key);
+  } while (!bytes.empty());
+  return absl::OkStatus();
 }
 
 absl::Status IsNoFile(absl::string_view key) {
@@ -225,23 +235,25 @@ absl::StatusOr<std::string> Root::File::ReadAll() const {
   }
 }
 
-absl::Status Root::Put(absl::string_view key, absl::string_view bytes) const {
+absl::Status Root::Put(absl::string_view key, absl::string_view bytes,
+                       const std::stop_token& stop) const {
   if (absl::Status status = CheckKey(key); !status.ok()) return status;
   // Looked at first, so that repeating a put, the common case after a re-drive, writes nothing.
-  absl::Status existing = CompareExisting(key, bytes);
+  absl::Status existing = CompareExisting(key, bytes, stop);
   if (existing.ok()) return SyncAbove(key);  // another replica may have only just linked it
   if (!absl::IsNotFound(existing)) return existing;
   if (!staging_.valid()) {
     return absl::FailedPreconditionError(absl::StrCat("the root folder ", path_, " is read-only"));
   }
   std::string name;
-  absl::Status status = Stage(key, bytes, &name);
-  if (status.ok()) status = Publish(name, key, bytes);
+  absl::Status status = Stage(key, bytes, stop, &name);
+  if (status.ok()) status = Publish(name, key, bytes, stop);
   if (!name.empty()) ::unlinkat(staging_.get(), name.c_str(), 0);
   return status;
 }
 
-absl::Status Root::Stage(absl::string_view key, absl::string_view bytes, std::string* name) const {
+absl::Status Root::Stage(absl::string_view key, absl::string_view bytes,
+                         const std::stop_token& stop, std::string* name) const {
   SystemRandom random;
   std::string candidate = random.NewId<ObjectId>().ToHex();
   UniqueFd fd(::openat(staging_.get(), candidate.c_str(),
@@ -251,11 +263,11 @@ absl::Status Root::Stage(absl::string_view key, absl::string_view bytes, std::st
     return absl::ErrnoToStatus(errno, absl::StrCat("cannot create a file in ", path_));
   }
   *name = candidate;
-  return WriteAll(fd.get(), bytes, key);
+  return WriteAll(fd.get(), bytes, key, stop);
 }
 
 absl::Status Root::Publish(const std::string& staged, absl::string_view key,
-                           absl::string_view bytes) const {
+                           absl::string_view bytes, const std::stop_token& stop) const {
   auto [folder_path, name_view] = Split(key);
   absl::StatusOr<UniqueFd> folder = OpenFolder(folder_path, /*create=*/true);
   if (!folder.ok()) {
@@ -265,7 +277,7 @@ absl::Status Root::Publish(const std::string& staged, absl::string_view key,
   // link and not rename: it fails when the name is taken, however closely two writers race.
   if (::linkat(staging_.get(), staged.c_str(), folder->get(), name.c_str(), 0) != 0) {
     if (errno == EEXIST) {
-      absl::Status existing = CompareExisting(key, bytes);
+      absl::Status existing = CompareExisting(key, bytes, stop);
       if (existing.ok()) return SyncAbove(key);  // whoever won the race may not have done so yet
       if (!absl::IsNotFound(existing)) return existing;
       return absl::AbortedError(
@@ -293,12 +305,14 @@ absl::Status Root::SyncAbove(absl::string_view key) const {
   return status;
 }
 
-absl::Status Root::CompareExisting(absl::string_view key, absl::string_view bytes) const {
+absl::Status Root::CompareExisting(absl::string_view key, absl::string_view bytes,
+                                   const std::stop_token& stop) const {
   absl::StatusOr<File> file = OpenFile(key);
   if (!file.ok()) return file.status();
   bool equal = file->size == bytes.size();
   std::string block(64 * 1024, '\0');
   for (size_t at = 0; equal && at < bytes.size();) {
+    if (absl::Status status = adaptor::CheckStop(stop); !status.ok()) return status;
     ssize_t n = ::read(file->fd.get(), block.data(), block.size());
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return absl::ErrnoToStatus(errno, absl::StrCat("cannot read key ", Quoted(key)));

@@ -3,6 +3,7 @@
 #define FRACTOS_ADAPTORS_STORAGE_ROOT_H_
 
 #include <cstdint>
+#include <stop_token>
 #include <string>
 #include <utility>
 #include <vector>
@@ -46,8 +47,10 @@ class Root {
   // Creates the file with `bytes`, folders included. Until this returns no reader sees anything of
   // it; when it has returned OK the bytes are on disk, and the folders that lead to them. OK when
   // equal bytes are already there, AlreadyExists when other bytes are, which then stay.
-  // ResourceExhausted when the disk is full; nothing is left then.
-  absl::Status Put(absl::string_view key, absl::string_view bytes) const;
+  // ResourceExhausted when the disk is full, Cancelled when asked to stop before the file is there;
+  // nothing is left then.
+  absl::Status Put(absl::string_view key, absl::string_view bytes,
+                   const std::stop_token& stop = {}) const;
 
   // OK when the file is gone, also from the disk, and also when it was not there.
   absl::Status Delete(absl::string_view key) const;
@@ -60,10 +63,12 @@ class Root {
   // A folder below the root (or the root itself for "").
   absl::StatusOr<UniqueFd> OpenFolder(absl::string_view folder, bool create) const;
   // Writes `bytes` to a new file in the staging folder and sets `name` once that exists.
-  absl::Status Stage(absl::string_view key, absl::string_view bytes, std::string* name) const;
-  absl::Status Publish(const std::string& staged, absl::string_view key,
-                       absl::string_view bytes) const;
-  absl::Status CompareExisting(absl::string_view key, absl::string_view bytes) const;
+  absl::Status Stage(absl::string_view key, absl::string_view bytes, const std::stop_token& stop,
+                     std::string* name) const;
+  absl::Status Publish(const std::string& staged, absl::string_view key, absl::string_view bytes,
+                       const std::stop_token& stop) const;
+  absl::Status CompareExisting(absl::string_view key, absl::string_view bytes,
+                               const std::stop_token& stop) const;
   // Has what stands in the key's folder on disk.
   absl::Status SyncFolderOf(absl::string_view key) const;
   // Has the way from the root to the key on disk: a folder that is there may be one whose maker

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <stop_token>
 #include <utility>
 #include <vector>
 
@@ -15,7 +16,9 @@ namespace fractos {
 namespace {
 
 using adaptor::Answer;
+using adaptor::CheckStop;
 using adaptor::Input;
+using adaptor::kStopBytes;
 using adaptor::MemoryFile;
 using adaptor::Request;
 
@@ -48,7 +51,7 @@ Answer Concat(const Request& request) {
   std::string small;
   bool is_small = size <= kMaxInlineValueBytes;
   auto append = [&](absl::string_view bytes) {
-    if (!is_small) return file->Append(bytes);
+    if (!is_small) return file->Append(bytes, request.stop);
     small.append(bytes.data(), bytes.size());
     return absl::OkStatus();
   };
@@ -60,6 +63,15 @@ Answer Concat(const Request& request) {
     if (!status.ok()) return Answer::Fail(status);
   }
   return is_small ? Answer::Value(std::move(small)) : Answer::File(*std::move(file));
+}
+
+absl::StatusOr<Digest> DigestOf(absl::string_view bytes, const std::stop_token& stop) {
+  DigestStream digest;
+  for (; !bytes.empty(); bytes.remove_prefix(std::min(bytes.size(), kStopBytes))) {
+    if (absl::Status status = CheckStop(stop); !status.ok()) return status;
+    digest.Add(bytes.substr(0, kStopBytes));
+  }
+  return digest.Finish();
 }
 
 }  // namespace
@@ -102,7 +114,7 @@ Answer StorageDevice::Get(const Request& request) const {
   if (file->size > kMaxInlineValueBytes) {
     absl::StatusOr<MemoryFile> value = MemoryFile::Create("get");
     absl::Status status = value.status();
-    if (status.ok()) status = value->AppendFrom(file->fd.get(), file->size);
+    if (status.ok()) status = value->AppendFrom(file->fd.get(), file->size, request.stop);
     return status.ok() ? Answer::File(*std::move(value)) : Answer::Fail(status);
   }
   absl::StatusOr<std::string> bytes = file->ReadAll();
@@ -114,11 +126,16 @@ Answer StorageDevice::Put(const Request& request) const {
   if (!key.ok()) return Answer::Fail(key.status());
   absl::StatusOr<absl::string_view> bytes = request.InputBytes("data");
   if (!bytes.ok()) return Answer::Fail(bytes.status());
-  if (absl::Status status = root_->Put(*key, *bytes); !status.ok()) return Answer::Fail(status);
+  // Before the file is there, for after that it is too late to stop.
+  absl::StatusOr<Digest> digest = DigestOf(*bytes, request.stop);
+  if (!digest.ok()) return Answer::Fail(digest.status());
+  if (absl::Status status = root_->Put(*key, *bytes, request.stop); !status.ok()) {
+    return Answer::Fail(status);
+  }
   // A receipt and not the input passed on: it says what lies where, fits the run's outputs however
   // large the file is, and lets go of the value.
   nlohmann::ordered_json receipt = {
-      {"key", *key}, {"size", bytes->size()}, {"sha256", Digest::Of(*bytes).ToHex()}};
+      {"key", *key}, {"size", bytes->size()}, {"sha256", digest->ToHex()}};
   return Answer::Value(receipt.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
