@@ -6,6 +6,7 @@
 #include "lib/kube/cpprest_transport.h"
 
 int main(int argc, char** argv) {
+  fractos::OpenStandardDescriptors();
 #ifndef FRACTOS_FAILPOINTS
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);  // as fractos-daemon does
 #endif

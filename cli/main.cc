@@ -5,6 +5,7 @@
 #include "lib/base/descriptor_limit.h"
 
 int main(int argc, char** argv) {
+  fractos::OpenStandardDescriptors();
 #ifndef FRACTOS_FAILPOINTS
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);  // as fractos-daemon does
 #endif

@@ -1,5 +1,6 @@
 #include "cli/standard_output.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -17,6 +18,14 @@ bool ReaderHasGone() {
 }
 
 }  // namespace
+
+void OpenStandardDescriptors() {
+  constexpr int kFlags[] = {O_WRONLY, O_RDONLY, O_WRONLY};
+  for (int fd = 0; fd <= STDERR_FILENO; ++fd) {
+    // The lowest free number is what open gives.
+    if (::fcntl(fd, F_GETFD) < 0 && ::open("/dev/null", kFlags[fd]) != fd) ::_exit(kExitFailed);
+  }
+}
 
 void SurviveBrokenPipes() {
   // A handler that does nothing, not SIG_IGN: programs that are started would inherit the latter.

@@ -1,10 +1,16 @@
-// What fractosctl makes of a standard output that nobody reads, or that takes nothing more.
+// What fractosctl makes of standard descriptors that are closed, and of a standard output that
+// nobody reads, or that takes nothing more.
 #ifndef FRACTOS_CLI_STANDARD_OUTPUT_H_
 #define FRACTOS_CLI_STANDARD_OUTPUT_H_
 
 #include "cli/exit_code.h"
 
 namespace fractos {
+
+// Opens those of the descriptors 0 to 2 that the caller has closed, lest the next file or lock be
+// taken for one of them. Reading such an input and writing such an output still fails; what is said
+// on such an error stream is lost. Call first.
+void OpenStandardDescriptors();
 
 // A write to a pipe whose reader has gone fails from now on instead of ending the process, which
 // would leave its folder behind. Children are not affected. Call before any thread starts.

@@ -434,6 +434,20 @@ TEST_F(CliRunTest, AnOutputThatCannotBeWrittenIsNoticed) {
   EXPECT_EQ(Shell(cli_, absl::StrCat("$CTL devices >/dev/full 2>", error)), 1);
 }
 
+// promise: C-18
+TEST_F(CliRunTest, AStandardDescriptorThatIsClosedIsNoFileOfOurs) {
+  const std::string graph = Graph(kPower);
+  EXPECT_EQ(Shell(cli_, absl::StrCat("$CTL run -q ", graph, " >&-")), 1);
+  EXPECT_EQ(Shell(cli_, "$CTL run - <&-"), 2);
+  for (const auto& file : std::filesystem::recursive_directory_iterator(cli_.home() + "/runs")) {
+    EXPECT_THAT(ReadFile(file.path().string()), ::testing::Not(HasSubstr("succeeded in")));
+  }
+  EXPECT_EQ(Shell(cli_, "$CTL up 2>&-"), 0);
+  EXPECT_EQ(cli_.Run({"status"}).code, 0) << "its lock is no standard error";
+  EXPECT_EQ(cli_.Run({"down"}).code, 0);
+  EXPECT_TRUE(cli_.AllGone());
+}
+
 TEST_F(CliRunTest, AReaderThatHasGoneIsAQuietEndWithNothingLeftBehind) {
   const std::string error = cli_.folder() + "/error";
   // `true` reads nothing, and has gone long before the run ends.
