@@ -77,6 +77,7 @@ class Commands {
         });
     app_.parse_complete_callback([this] {  // before that of the command
       if (cluster_.wanted()) return;       // which keeps nothing here
+      SettleFolders();
       const absl::Status home = CheckHome();
       if (!home.ok()) throw CLI::RuntimeError(Complain(home));
     });

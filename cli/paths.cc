@@ -29,6 +29,16 @@ std::string OwnHome() {
 
 }  // namespace
 
+void SettleFolders() {
+  for (const char* name : {"FRACTOS_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR", "HOME"}) {
+    const fs::path folder = FromEnvironment(name);
+    if (folder.empty() || folder.is_absolute()) continue;
+    std::error_code error;
+    const fs::path settled = fs::absolute(folder, error);
+    if (!error) ::setenv(name, settled.lexically_normal().c_str(), 1);
+  }
+}
+
 std::string HomeFolder() {
   std::error_code error;
   if (const std::string home = FromEnvironment("FRACTOS_HOME"); !home.empty()) {

@@ -10,6 +10,11 @@
 
 namespace fractos {
 
+// Makes the folders that the environment names absolute there, for us and for what we start: a data
+// centre that is kept, and its adaptors, work in other folders. Call before anything uses them, and
+// before any thread starts.
+void SettleFolders();
+
 // $FRACTOS_HOME, else $XDG_DATA_HOME/fractos, else ~/.local/share/fractos. Empty when there is no ~
 // either, which CheckHome says before anything is done.
 std::string HomeFolder();
