@@ -108,8 +108,15 @@ absl::Status Supervise(const std::vector<SourceFile>& sources,
   return absl::OkStatus();
 }
 
-// Leaves the terminal and the caller's files behind.
-void Daemonize(const std::string& log) {
+// Leaves the terminal and the caller's files behind, except those two descriptors. Before any
+// thread starts: what is closed is not only ours.
+void Daemonize(const std::string& log, int lock, int ready) {
+  const auto low = static_cast<unsigned>(std::min(lock, ready));
+  const auto high = static_cast<unsigned>(std::max(lock, ready));
+  for (const auto& [first, last] :
+       {std::pair(3U, low - 1), std::pair(low + 1, high - 1), std::pair(high + 1, ~0U)}) {
+    if (first <= last) ::close_range(first, last, 0);
+  }
   ::setsid();
   (void)!::chdir("/");
   const UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
@@ -136,7 +143,7 @@ ExitCode UpInBackground(const std::vector<SourceFile>& sources,
   if (child < 0) return Complain(absl::InternalError("cannot start a process"));
   if (child == 0) {
     ::close(pipe[0]);
-    Daemonize(absl::StrCat(CentreFolder(), "/supervisor.log"));
+    Daemonize(absl::StrCat(CentreFolder(), "/supervisor.log"), lock.get(), pipe[1]);
     const absl::Status status =
         Supervise(sources, clusters, options, [&pipe](const absl::Status& started) {
           const std::string said = started.ok() ? "ok" : std::string(started.message());

@@ -434,6 +434,21 @@ TEST_F(CliRunTest, AnOutputThatCannotBeWrittenIsNoticed) {
   EXPECT_EQ(Shell(cli_, absl::StrCat("$CTL devices >/dev/full 2>", error)), 1);
 }
 
+// promise: C-19
+TEST_F(CliRunTest, ADataCentreHoldsNothingOfWhoeverStartedIt) {
+  // Ends only when nobody holds the pipe any more.
+  EXPECT_EQ(Shell(cli_, "($CTL up 3>&1 >/dev/null) | timeout 10 cat"), 0);
+  EXPECT_EQ(cli_.Run({"status"}).code, 0);
+  EXPECT_EQ(cli_.Run({"down"}).code, 0);
+}
+
+// promise: C-19
+TEST_F(CliRunTest, ARelativeHomeIsTheSameForTheSupervisor) {
+  const std::string here = absl::StrCat("cd ", cli_.folder(), "; ");
+  EXPECT_EQ(Shell(cli_, here + "export FRACTOS_HOME=home; $CTL up && $CTL status && $CTL down"), 0);
+  EXPECT_TRUE(cli_.AllGone());
+}
+
 // promise: C-18
 TEST_F(CliRunTest, AStandardDescriptorThatIsClosedIsNoFileOfOurs) {
   const std::string graph = Graph(kPower);
