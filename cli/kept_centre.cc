@@ -14,6 +14,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "cli/centre_lock.h"
 #include "cli/complain.h"
 #include "cli/paths.h"
 #include "cli/session.h"
@@ -78,29 +79,69 @@ std::vector<std::string> FullNames(const std::vector<PlacedCluster>& clusters) {
   return names;
 }
 
-// Serves until SIGTERM or SIGINT; `ready` is told how the start went.
-absl::Status Supervise(const std::vector<SourceFile>& sources,
-                       const std::vector<PlacedCluster>& clusters, const UpOptions& options,
-                       const std::function<void(const absl::Status&)>& ready) {
-  // Blocked before any thread starts, so that only sigwait below sees them.
+// The signals that end a supervisor, blocked. A caller who ignores SIGINT or SIGHUP, as nohup does,
+// wants them ignored; SIGTERM is how `down` asks.
+sigset_t BlockEnds() {
   sigset_t ends;
   ::sigemptyset(&ends);
   ::sigaddset(&ends, SIGTERM);
-  ::sigaddset(&ends, SIGINT);
-  ::sigaddset(&ends, SIGHUP);
+  for (const int signal : {SIGINT, SIGHUP}) {
+    struct sigaction action = {};
+    ::sigaction(signal, nullptr, &action);
+    if (action.sa_handler != SIG_IGN) ::sigaddset(&ends, signal);
+  }
   ::pthread_sigmask(SIG_BLOCK, &ends, nullptr);
+  return ends;
+}
+
+// Waits for the clusters' leaders, and then a while for their other replicas. Cancelled as soon as
+// `cancelled` says so.
+absl::Status AwaitCentre(Session* session, const std::vector<PlacedCluster>& clusters,
+                         const std::function<bool()>& cancelled) {
+  constexpr Duration kSlice = std::chrono::milliseconds(100);
+  const absl::Status ended = absl::CancelledError("the data centre was ended before it was up");
+  const std::vector<std::string> names = FullNames(clusters);
+  for (Duration waited = kSlice;; waited += kSlice) {
+    const absl::Status ready = session->AwaitReady(names, kSlice).status();
+    if (cancelled()) return ended;
+    if (ready.ok()) break;
+    if (!absl::IsDeadlineExceeded(ready) || waited >= Session::kReadyTimeout) return ready;
+  }
+  // It works without the others, so they are no reason to fail.
+  for (Duration waited; waited < kReplicasTimeout; waited += kSlice) {
+    if (session->AwaitReplicas(clusters, kSlice)) break;
+    if (cancelled()) return ended;
+  }
+  return absl::OkStatus();
+}
+
+// How a supervisor is bound to whoever started it.
+struct Starter {
+  std::function<bool()> has_gone;                   // while it starts
+  std::function<void(const absl::Status&)> answer;  // how the start went
+};
+
+// Serves until one of BlockEnds.
+absl::Status Supervise(const std::vector<SourceFile>& sources,
+                       const std::vector<PlacedCluster>& clusters, const UpOptions& options,
+                       const UniqueFd& lock, const Starter& starter) {
+  // Before any thread starts, so that only the waits below see them.
+  const sigset_t ends = BlockEnds();
+  OwnLock(lock);
+  const auto cancelled = [&ends, &starter] {
+    const timespec at_once = {};
+    return ::sigtimedwait(&ends, nullptr, &at_once) > 0 || starter.has_gone();
+  };
 
   MemoryRecordStore store;
   absl::StatusOr<std::unique_ptr<Session>> session = Session::Open("supervisor", &store);
   absl::Status status = session.status();
   if (status.ok()) status = (*session)->StartCentre(clusters, options.restart, options.verbose);
-  if (status.ok()) status = (*session)->AwaitReady(FullNames(clusters)).status();
-  // It works without the others, so they are no reason to fail.
-  if (status.ok()) (*session)->AwaitReplicas(clusters, kReplicasTimeout);
+  if (status.ok()) status = AwaitCentre(session->get(), clusters, cancelled);
   if (status.ok()) {
     status = WriteFileAtomically(CentrePath(), EncodeCentre(sources, (*session)->folder()));
   }
-  ready(status);
+  starter.answer(status);
   if (!status.ok()) return status;
   int signal = 0;
   ::sigwait(&ends, &signal);
@@ -144,12 +185,17 @@ ExitCode UpInBackground(const std::vector<SourceFile>& sources,
   if (child == 0) {
     ::close(pipe[0]);
     Daemonize(absl::StrCat(CentreFolder(), "/supervisor.log"), lock.get(), pipe[1]);
+    const auto reader_has_gone = [&pipe] {
+      pollfd ready = {pipe[1], 0, 0};
+      return ::poll(&ready, 1, 0) == 1;
+    };
+    const auto answer = [&pipe](const absl::Status& started) {
+      const std::string said = started.ok() ? "ok" : std::string(started.message());
+      (void)!::write(pipe[1], said.data(), said.size());
+      ::close(pipe[1]);
+    };
     const absl::Status status =
-        Supervise(sources, clusters, options, [&pipe](const absl::Status& started) {
-          const std::string said = started.ok() ? "ok" : std::string(started.message());
-          (void)!::write(pipe[1], said.data(), said.size());
-          ::close(pipe[1]);
-        });
+        Supervise(sources, clusters, options, lock, {reader_has_gone, answer});
     // The lock is held until the last child is gone.
     lock.Reset();
     ::_exit(status.ok() ? 0 : 1);
@@ -264,22 +310,32 @@ ExitCode Up(const UpOptions& options) {
   if (!options.foreground) {
     return UpInBackground(*sources, inputs.clusters, options, *std::move(lock));
   }
+  const auto answer = [&inputs](const absl::Status& started) {
+    if (started.ok()) SayReady(inputs.clusters);
+    std::cout.flush();
+  };
   const absl::Status status =
-      Supervise(*sources, inputs.clusters, options, [&inputs](const absl::Status& started) {
-        if (started.ok()) SayReady(inputs.clusters);
-        std::cout.flush();
-      });
-  return status.ok() ? kExitSucceeded : Complain(status);
+      Supervise(*sources, inputs.clusters, options, *lock, {[] { return false; }, answer});
+  if (status.ok()) return kExitSucceeded;
+  return Complain(status, absl::IsCancelled(status) ? kExitInterrupted : kExitFailed);
 }
 
 ExitCode Down() {
   const absl::StatusOr<std::optional<KeptCentre>> kept = FindKeptCentre();
   if (!kept.ok()) return Complain(kept.status());
-  if (!kept->has_value()) {
+  pid_t supervisor = 0;
+  if (kept->has_value()) {
+    supervisor = (*kept)->supervisor;
+  } else if (absl::IsFailedPrecondition(ProbeLock(LockPath()).status())) {
+    supervisor = LockOwner(LockPath());
+    if (supervisor == 0) {
+      return Complain(absl::FailedPreconditionError(
+          "a data centre is starting or ending; `fractosctl down` again in a moment ends it"));
+    }
+  } else {
     std::cout << "no data centre was up\n";
     return kExitSucceeded;
   }
-  const pid_t supervisor = (*kept)->supervisor;
   // The descriptor names the process even if its number is used again. Its lock was held a moment
   // ago, so this is it.
   const UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, supervisor, 0)));

@@ -86,6 +86,8 @@ pid_t Cli::Start(const std::vector<std::string>& arguments, const std::string& d
   ::setenv("XDG_RUNTIME_DIR", runtime_folder_.c_str(), 1);
   // Marks this test's processes, children included.
   ::setenv("FRACTOS_TEST_FOLDER", folder_.c_str(), 1);
+  // What a test run in the background ignores is not to be ignored here.
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) ::signal(signal, SIG_DFL);
   if (::chdir(where.c_str()) != 0) ::_exit(126);
   ::execv(program.c_str(), words.data());
   ::_exit(127);

@@ -47,6 +47,17 @@ class CliRunTest : public ::testing::Test {
   Cli cli_;
 };
 
+// What `command` gives to a shell, in which $CTL is fractosctl.
+int Shell(const Cli& cli, const std::string& command) {
+  const std::string file =
+      cli.Write("script.sh", absl::StrCat("set -o pipefail\nexport FRACTOS_HOME=", cli.home(),
+                                          " XDG_RUNTIME_DIR=", cli.folder(),
+                                          " FRACTOS_TEST_FOLDER=", cli.folder(),
+                                          "\nCTL=" FRACTOS_BIN_DIR "/fractosctl\n", command));
+  const int status = ::system(absl::StrCat("bash ", file).c_str());
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
 const char* const kPower =
     "  - {name: power, device: math, operation: power, arguments: {base: 3, exponent: 20}}\n";
 
@@ -298,6 +309,48 @@ TEST_F(CliRunTest, ADataCentreIsKeptUsedAndEnded) {
   EXPECT_EQ(cli_.Run({"down"}).code, 0);
 }
 
+// promise: C-20
+TEST_F(CliRunTest, ADataCentreThatIsStartingCanBeEnded) {
+  cli_.Write("mute.yaml",
+             "apiVersion: fractos.dev/v1alpha1\n"
+             "kind: DeviceCluster\n"
+             "metadata: {name: mute}\n"
+             "spec: {adaptor: {command: [sleep, '600']}}\n");
+  const auto is_starting = [this] { return cli_.Processes().size() >= 4; };
+  const std::vector<std::string> up = {"up", "--devices", "mute.yaml"};
+  pid_t pid = cli_.Start(up);
+  ASSERT_TRUE(Eventually(is_starting));
+  EXPECT_EQ(cli_.Run({"down"}).out, "the data centre is down\n");
+  const CommandResult ended = cli_.Finish(pid);
+  EXPECT_EQ(ended.code, 1);
+  EXPECT_THAT(ended.err, HasSubstr("the data centre was ended before it was up"));
+  EXPECT_TRUE(cli_.AllGone());
+
+  pid = cli_.Start(up);
+  ASSERT_TRUE(Eventually(is_starting));
+  ::kill(pid, SIGINT);
+  EXPECT_EQ(cli_.Finish(pid).code, -1);
+  EXPECT_TRUE(cli_.AllGone()) << "nobody would hear that it is up";
+
+  pid = cli_.Start({"up", "--foreground", "--devices", "mute.yaml"});
+  ASSERT_TRUE(Eventually([this] { return cli_.Processes().size() >= 3; }));
+  ::kill(pid, SIGINT);
+  EXPECT_EQ(cli_.Finish(pid).code, 130);
+  EXPECT_TRUE(cli_.AllGone());
+}
+
+// promise: C-21
+TEST_F(CliRunTest, WhatTheCallerIgnoresEndsNoSupervisor) {
+  EXPECT_EQ(Shell(cli_, "trap '' HUP INT; $CTL up"), 0);
+  const pid_t supervisor =
+      Json::parse(cli_.Run({"status", "-o", "json"}).out)["supervisor"].get<pid_t>();
+  ::kill(supervisor, SIGHUP);
+  ::kill(supervisor, SIGINT);
+  EXPECT_EQ(cli_.Run({"status"}).code, 0);
+  EXPECT_EQ(cli_.Run({"down"}).out, "the data centre is down\n");
+  EXPECT_TRUE(cli_.AllGone());
+}
+
 TEST_F(CliRunTest, ValidateJudgesByTheDevicesThatRunWouldUse) {
   const std::string graph = Graph(kPower);
   EXPECT_EQ(cli_.Run({"validate", graph}).code, 0);
@@ -413,17 +466,6 @@ TEST_F(CliRunTest, CompletionIsAcceptedByBash) {
   EXPECT_EQ(::system(check.c_str()), 0);
   EXPECT_THAT(cli_.Run({"completion", "zsh"}).out, HasSubstr("#compdef fractosctl"));
   EXPECT_THAT(cli_.Run({"completion", "fish"}).out, HasSubstr("complete -c fractosctl"));
-}
-
-// What `command` gives to a shell, in which $CTL is fractosctl.
-int Shell(const Cli& cli, const std::string& command) {
-  const std::string file =
-      cli.Write("script.sh", absl::StrCat("set -o pipefail\nexport FRACTOS_HOME=", cli.home(),
-                                          " XDG_RUNTIME_DIR=", cli.folder(),
-                                          " FRACTOS_TEST_FOLDER=", cli.folder(),
-                                          "\nCTL=" FRACTOS_BIN_DIR "/fractosctl\n", command));
-  const int status = ::system(absl::StrCat("bash ", file).c_str());
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
 TEST_F(CliRunTest, AnOutputThatCannotBeWrittenIsNoticed) {
