@@ -5,7 +5,8 @@
 
 #include <atomic>
 #include <cerrno>
-#include <csignal>
+#include <cstdint>
+#include <ctime>
 
 #include "cli/exit_code.h"
 
@@ -14,31 +15,49 @@ namespace {
 
 // A signal handler reaches nothing but globals.
 std::atomic<Waker*> g_waker{nullptr};
-std::atomic<int> g_signals{0};
-static_assert(std::atomic<int>::is_always_lock_free && std::atomic<Waker*>::is_always_lock_free);
+std::atomic<int64_t> g_first_ms{0};  // when the first signal came; 0: none has
+static_assert(std::atomic<int64_t>::is_always_lock_free &&
+              std::atomic<Waker*>::is_always_lock_free);
 
-void OnSignal(int) {
-  if (g_signals.fetch_add(1) > 0) ::_exit(kExitInterrupted);
+constexpr int64_t kAgainMilliseconds = 100;
+
+// Never 0.
+int64_t NowMilliseconds() {
+  timespec now = {};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000 + 1;
+}
+
+void OnSignal(int signal) {
   const int error = errno;
+  const int64_t now = NowMilliseconds();
+  int64_t first = 0;
+  if (!g_first_ms.compare_exchange_strong(first, now) && signal == SIGINT &&
+      now - first >= kAgainMilliseconds) {
+    ::_exit(kExitInterrupted);
+  }
   if (Waker* const waker = g_waker.load(); waker != nullptr) waker->Wake();
   errno = error;
 }
 
-constexpr int kSignals[] = {SIGINT, SIGTERM, SIGHUP};
+constexpr std::array<int, 3> kSignals = {SIGINT, SIGTERM, SIGHUP};
 
 }  // namespace
 
 Wakeup::Wakeup() {
   g_waker = &waker_;
-  g_signals = 0;
+  g_first_ms = 0;
   struct sigaction action = {};
   action.sa_handler = OnSignal;
   action.sa_flags = SA_RESTART;
-  for (const int signal : kSignals) ::sigaction(signal, &action, nullptr);
+  for (size_t i = 0; i < kSignals.size(); ++i) {
+    ::sigaction(kSignals[i], nullptr, &before_[i]);
+    if (before_[i].sa_handler != SIG_IGN) ::sigaction(kSignals[i], &action, nullptr);
+  }
 }
 
 Wakeup::~Wakeup() {
-  for (const int signal : kSignals) ::signal(signal, SIG_DFL);
+  for (size_t i = 0; i < kSignals.size(); ++i) ::sigaction(kSignals[i], &before_[i], nullptr);
   g_waker = nullptr;
 }
 
@@ -50,6 +69,6 @@ void Wakeup::Wait(int timeout_milliseconds) {
   waker_.Clear();
 }
 
-bool Wakeup::interrupted() const { return g_signals.load() > 0; }
+bool Wakeup::interrupted() const { return g_first_ms.load() > 0; }
 
 }  // namespace fractos

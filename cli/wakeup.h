@@ -2,16 +2,21 @@
 #ifndef FRACTOS_CLI_WAKEUP_H_
 #define FRACTOS_CLI_WAKEUP_H_
 
+#include <array>
+#include <csignal>
+
 #include "lib/runtime/waker.h"
 
 namespace fractos {
 
-// One to a process. The first SIGINT, SIGTERM or SIGHUP is counted; the second ends the process at
-// once with exit code 130, and the kernel ends its children.
+// One to a process. SIGINT, SIGTERM and SIGHUP interrupt; one that the caller ignores, as under
+// nohup, stays ignored. Ctrl-C pressed again ends the process at once with exit code 130, and the
+// kernel ends its children. That is a SIGINT at least a tenth of a second after the first signal,
+// and no other: coreutils' `timeout` sends its signal twice, to the command and to its group.
 class Wakeup {
  public:
   Wakeup();
-  // Gives the signals their default meaning back.
+  // Gives the signals back the meaning that they had.
   ~Wakeup();
   Wakeup(const Wakeup&) = delete;
   Wakeup& operator=(const Wakeup&) = delete;
@@ -24,6 +29,7 @@ class Wakeup {
 
  private:
   Waker waker_;
+  std::array<struct sigaction, 3> before_;
 };
 
 }  // namespace fractos

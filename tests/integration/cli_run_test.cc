@@ -165,6 +165,18 @@ TEST_F(CliRunTest, CtrlCCancelsTheRunIsExitCode130AndLeavesNoProcess) {
   EXPECT_TRUE(cli_.AllGone());
 }
 
+// As `timeout` ends it.
+// promise: C-22
+TEST_F(CliRunTest, SigtermSentTwiceCancelsTheRun) {
+  const pid_t pid = cli_.Start({"run", Sleep(60'000)});
+  ASSERT_TRUE(Eventually([this] { return IsRunning(); }));
+  ::kill(pid, SIGTERM);
+  ::kill(pid, SIGTERM);
+  EXPECT_EQ(cli_.Finish(pid).code, 130);
+  EXPECT_EQ(Json::parse(cli_.Run({"runs", "-o", "json"}).out)[0]["phase"], "Cancelled");
+  EXPECT_TRUE(cli_.AllGone());
+}
+
 // promise: C-11, R-13
 TEST_F(CliRunTest, AKilledRunLeavesNoProcessAndIsResumed) {
   const std::string graph =

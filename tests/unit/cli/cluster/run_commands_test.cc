@@ -30,6 +30,7 @@ class RunCommandsTest : public ClusterTest {
   RunCommandsTest()
       : folder_(::testing::TempDir() + "run_commands_test." + std::to_string(::getpid())) {
     std::filesystem::create_directories(folder_);
+    ::signal(SIGINT, SIG_DFL);  // it stays ignored otherwise, where tests run in the background
     options_.files = {folder_ + "/g.yaml"};
     options_.parameters = {"image=cat.png"};
     std::ofstream(options_.files[0]) << kGraph;
