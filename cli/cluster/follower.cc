@@ -29,7 +29,7 @@ Follower::Follower(kube::Client* client, kube::WaitableClock* clock,
                   .field_selector = absl::StrCat("metadata.name=", name_),
                   .resync_period = {},
                   .use_watch_list = true,
-                  .on_error = [this](const absl::Status& error) { OnError(error); }}),
+                  .on_error = [this](const absl::Status& error) { SetTrouble(error); }}),
       thread_([this] { reflector_.Run(stop_.get_token()); }) {}
 
 Follower::~Follower() {
@@ -54,7 +54,7 @@ void Follower::Replace(std::vector<kube::Object> objects, const std::string&) {
         client_->Get({.stop = stop_.get_token()}, collection_, name_);
     if (there.ok() && there->uid() == uid_) return Take(*std::move(there), false);
     if (there.ok() || kube::IsNotFound(there.status())) break;
-    OnError(there.status());
+    SetTrouble(there.status());
     if (!kube::SleepFor(*clock_, kAskAgain, stop_.get_token())) return;
   }
   {
@@ -80,7 +80,7 @@ void Follower::Take(kube::Object object, bool gone) {
   on_change_();
 }
 
-void Follower::OnError(const absl::Status& error) {
+void Follower::SetTrouble(const absl::Status& error) {
   {
     const absl::MutexLock lock(&mutex_);
     view_.trouble = error;

@@ -46,8 +46,11 @@ class Follower final : private kube::ReflectorStore {
   void Add(kube::Object object) override { Take(std::move(object), false); }
   void Update(kube::Object object) override { Take(std::move(object), false); }
   void Delete(kube::Object object) override { Take(std::move(object), true); }
+  // A watch that goes on where it was says no more than this, as long as nothing changes.
+  void Bookmark(const std::string&) override { SetTrouble(absl::OkStatus()); }
   void Take(kube::Object object, bool gone);
-  void OnError(const absl::Status& error);
+  // OK: something is heard again.
+  void SetTrouble(const absl::Status& error);
 
   kube::Client* const client_;
   kube::WaitableClock* const clock_;
