@@ -68,6 +68,9 @@ ExitCode RunStorage(const PlacedCluster& storage, const char* command, const std
                   .out = out,
                   .err = errors->get()});
   if (!code.ok()) return Complain(code.status());
+  if (*code == 127) {
+    return Complain(absl::NotFoundError(absl::StrCat("cannot start ", *program)));
+  }
   Relay(*errors);
   return *code == 0 ? kExitSucceeded : kExitFailed;
 }

@@ -20,9 +20,10 @@ struct ProgramRun {
   int err = -1;
 };
 
-// Its exit code, 128 and the signal's number if it was killed, 126 if the folder cannot be entered,
-// 127 if there is no such program. Not by ChildProcesses: in a process group of its own it could
-// not read from the terminal, and Ctrl-C would not reach it.
+// Its exit code; 128 and the signal's number if it was killed; 126 if it cannot be started, as in a
+// folder that has gone, which is said on its standard error; 127 if there is no such program. It
+// gets SIGTERM if we end before it. Call on the main thread. Not by ChildProcesses: in a process
+// group of its own it could not read from the terminal, and Ctrl-C would not reach it.
 absl::StatusOr<int> RunProgram(const ProgramRun& run);
 
 }  // namespace fractos

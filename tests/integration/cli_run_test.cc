@@ -444,6 +444,24 @@ TEST_F(CliRunTest, CopiesThroughLinksAndPipesAndNoFolders) {
   EXPECT_THAT(from.err, HasSubstr("is a folder; cp copies one file"));
 }
 
+// promise: C-24
+TEST_F(CliRunTest, ACopyWhoseDeviceCannotBeStartedSaysWhy) {
+  const std::string folder = cli_.folder() + "/devices";
+  ASSERT_TRUE(std::filesystem::create_directory(folder));
+  cli_.Write("devices/devices.yaml",
+             "apiVersion: fractos.dev/v1alpha1\n"
+             "kind: DeviceCluster\n"
+             "metadata: {name: storage}\n"
+             "spec: {adaptor: {command: [fractos-adaptor, storage], options: {root: .}}}\n");
+  ASSERT_EQ(cli_.Run({"up", "--devices", folder + "/devices.yaml"}).code, 0);
+  std::filesystem::remove_all(folder);
+  const CommandResult copy = cli_.Run({"cp", "storage:a", cli_.folder() + "/a"});
+  EXPECT_EQ(copy.code, 1);
+  EXPECT_THAT(copy.err, HasSubstr(absl::StrCat("fractos-adaptor in ", folder,
+                                               ": No such file or directory")));
+  EXPECT_EQ(cli_.Run({"down"}).code, 0);
+}
+
 // promise: C-07
 TEST_F(CliRunTest, DevicesListsWhatEachOffers) {
   const CommandResult result = cli_.Run({"devices"});
