@@ -6,7 +6,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
+#include <atomic>
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <filesystem>
 #include <system_error>
@@ -22,9 +25,44 @@ absl::Status FolderError(const std::string& file, absl::string_view way_out) {
   return absl::InvalidArgumentError(absl::StrCat(file, " is a folder; ", way_out));
 }
 
+// A signal handler reaches nothing but globals.
+std::atomic<const char*> g_unfinished{nullptr};
+static_assert(std::atomic<const char*>::is_always_lock_free);
+
+// While it lives, SIGINT, SIGTERM and SIGHUP remove the file of that name before they end us,
+// unless the caller ignores them. One to a process.
+class UnfinishedFile {
+ public:
+  explicit UnfinishedFile(const std::string& name) {
+    g_unfinished = name.c_str();
+    struct sigaction action = {};
+    action.sa_handler = [](int) {
+      if (const char* const unfinished = g_unfinished.load(); unfinished != nullptr) {
+        ::unlink(unfinished);
+      }
+      ::_exit(kExitInterrupted);
+    };
+    for (size_t i = 0; i < kSignals.size(); ++i) {
+      ::sigaction(kSignals[i], nullptr, &before_[i]);
+      if (before_[i].sa_handler != SIG_IGN) ::sigaction(kSignals[i], &action, nullptr);
+    }
+  }
+  ~UnfinishedFile() {
+    for (size_t i = 0; i < kSignals.size(); ++i) ::sigaction(kSignals[i], &before_[i], nullptr);
+    g_unfinished = nullptr;
+  }
+  UnfinishedFile(const UnfinishedFile&) = delete;
+  UnfinishedFile& operator=(const UnfinishedFile&) = delete;
+
+ private:
+  static constexpr std::array<int, 3> kSignals = {SIGINT, SIGTERM, SIGHUP};
+  std::array<struct sigaction, 3> before_;
+};
+
 // Fills a new file beside `file` and has it take its place, with these permissions.
 ExitCode Replace(const std::string& file, mode_t mode, const FillFile& fill) {
   std::string unfinished = absl::StrCat(file, ".XXXXXX");
+  const UnfinishedFile ends_with_us(unfinished);  // before it is made
   const UniqueFd out(::mkostemp(unfinished.data(), O_CLOEXEC));
   if (!out.valid()) return Complain(ErrnoError(errno, "cannot write", file), kExitBadInput);
   const ExitCode code = fill(out.get(), /*is_new=*/true);

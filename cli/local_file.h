@@ -19,8 +19,9 @@ using FillFile = std::function<ExitCode(int out, bool is_new)>;
 
 // Has `fill` fill `file`, or what that is a symbolic link to. A new file beside it takes its place
 // if that succeeds, so no reader sees a part of it; but a device or a pipe is written to as it is,
-// and so is the file that standard output goes to. A folder and a link to nothing are refused. Says
-// what goes wrong with the file, and returns what `fill` did otherwise.
+// and so is the file that standard output goes to. SIGINT, SIGTERM and SIGHUP, unless they are
+// ignored, remove the new file and end the process with exit code 130. A folder and a link to
+// nothing are refused. Says what goes wrong with the file, and returns what `fill` did otherwise.
 ExitCode ReceiveLocalFile(const std::string& file, const FillFile& fill);
 
 // A file in memory that is open nowhere else.

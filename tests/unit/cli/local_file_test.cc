@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -138,6 +139,27 @@ TEST_F(LocalFileTest, WhatStandardOutputGoesToIsNotReplaced) {
   EXPECT_EQ(code, kExitSucceeded);
   EXPECT_FALSE(was_new_);
   EXPECT_EQ(Read(log), "before photo");
+}
+
+// promise: C-23
+TEST_F(LocalFileTest, AnInterruptedOneLeavesNothingBehind) {
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    ::signal(signal, SIG_DFL);
+    const auto receive = [&] {
+      ReceiveLocalFile(Path("a"), [&](int, bool) {
+        if (Files() == 1) ::raise(signal);
+        return kExitFailed;
+      });
+    };
+    EXPECT_EXIT(receive(), ::testing::ExitedWithCode(kExitInterrupted), "");
+    EXPECT_EQ(Files(), 0u);
+    ::signal(signal, SIG_IGN);
+    ReceiveLocalFile(Path("a"), [&](int, bool) {
+      EXPECT_EQ(::raise(signal), 0);
+      return kExitFailed;
+    });
+    EXPECT_EQ(::signal(signal, SIG_DFL), SIG_IGN);
+  }
 }
 
 // promise: C-17
