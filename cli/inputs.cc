@@ -1,6 +1,9 @@
 #include "cli/inputs.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <optional>
 #include <utility>
 
@@ -25,14 +28,36 @@ std::vector<DeviceCluster> Inputs::DeviceClusters() const {
   return all;
 }
 
+namespace {
+
+// By its descriptor: a socket cannot be opened by a name, and what was read of a file already does
+// not come again.
+absl::StatusOr<std::string> ReadStandardInput(size_t limit) {
+  std::string text;
+  char buffer[1 << 16];
+  while (true) {
+    const ssize_t got = ::read(STDIN_FILENO, buffer, sizeof buffer);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return ErrnoError(errno, "cannot read", "standard input");
+    if (got == 0) return text;
+    text.append(buffer, static_cast<size_t>(got));
+    if (text.size() > limit) {
+      return absl::ResourceExhaustedError(
+          absl::StrCat("standard input is longer than ", limit, " bytes, which is the limit"));
+    }
+  }
+}
+
+}  // namespace
+
 absl::StatusOr<SourceFile> ReadSource(const std::string& name) {
   SourceFile source;
   source.name = name == "-" ? "<stdin>" : name;
   source.folder = name == "-" ? AbsoluteFolderOf("x") : AbsoluteFolderOf(name);
   // Much more than a spec may have: up to here the parser says by how much a file is too long.
   constexpr size_t kMaxRead = 64 * kMaxSpecBytes;
-  const std::string path = name == "-" ? "/dev/stdin" : name;
-  absl::StatusOr<std::string> text = ReadWholeFile(path, kMaxRead);
+  absl::StatusOr<std::string> text =
+      name == "-" ? ReadStandardInput(kMaxRead) : ReadWholeFile(name, kMaxRead);
   if (!text.ok()) {
     return absl::InvalidArgumentError(absl::StrCat(text.status().message()));
   }

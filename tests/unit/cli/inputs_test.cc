@@ -1,5 +1,9 @@
 #include "cli/inputs.h"
 
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <map>
 #include <string>
 
@@ -11,6 +15,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "lib/base/limits.h"
+#include "lib/base/unique_fd.h"
 
 namespace fractos {
 namespace {
@@ -251,6 +256,22 @@ TEST(CopyTest, TellsKeysFromFiles) {
   EXPECT_FALSE(ParseRemoteName("./storage:x", "default").has_value());
   EXPECT_FALSE(ParseRemoteName("/a:b", "default").has_value());
   EXPECT_FALSE(ParseRemoteName(":x", "default").has_value());
+}
+
+// Which cannot be opened by the name that a file or a pipe has.
+TEST(InputsTest, StandardInputMayBeASocket) {
+  int ends[2];
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+  ASSERT_EQ(::write(ends[0], "kind: TaskGraph\n", 16), 16);
+  ::close(ends[0]);
+  const UniqueFd kept(::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3));
+  ::dup2(ends[1], STDIN_FILENO);
+  ::close(ends[1]);
+  const absl::StatusOr<SourceFile> source = ReadSource("-");
+  ::dup2(kept.get(), STDIN_FILENO);
+  ASSERT_TRUE(source.ok()) << source.status();
+  EXPECT_EQ(source->name, "<stdin>");
+  EXPECT_EQ(source->text, "kind: TaskGraph\n");
 }
 
 }  // namespace
