@@ -22,8 +22,13 @@ bool ReaderHasGone() {
 void OpenStandardDescriptors() {
   constexpr int kFlags[] = {O_WRONLY, O_RDONLY, O_WRONLY};
   for (int fd = 0; fd <= STDERR_FILENO; ++fd) {
-    // The lowest free number is what open gives.
-    if (::fcntl(fd, F_GETFD) < 0 && ::open("/dev/null", kFlags[fd]) != fd) ::_exit(kExitFailed);
+    // One that closes on exec is not the caller's: gRPC, when it is loaded, tries whether there are
+    // eventfds, and leaves the one that it got open.
+    const int flags = ::fcntl(fd, F_GETFD);
+    if (flags >= 0 && (flags & FD_CLOEXEC) == 0) continue;
+    const int null = ::open("/dev/null", kFlags[fd]);
+    if (::dup2(null, fd) != fd) ::_exit(kExitFailed);
+    if (null != fd) ::close(null);
   }
 }
 

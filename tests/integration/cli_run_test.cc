@@ -525,7 +525,9 @@ TEST_F(CliRunTest, ARelativeHomeIsTheSameForTheSupervisor) {
 TEST_F(CliRunTest, AStandardDescriptorThatIsClosedIsNoFileOfOurs) {
   const std::string graph = Graph(kPower);
   EXPECT_EQ(Shell(cli_, absl::StrCat("$CTL run -q ", graph, " >&-")), 1);
-  EXPECT_EQ(Shell(cli_, "$CTL run - <&-"), 2);
+  const std::string error = cli_.folder() + "/error";
+  EXPECT_EQ(Shell(cli_, absl::StrCat("$CTL run - <&- 2>", error)), 2);
+  EXPECT_THAT(ReadFile(error), HasSubstr("cannot read standard input: Bad file descriptor"));
   for (const auto& file : std::filesystem::recursive_directory_iterator(cli_.home() + "/runs")) {
     EXPECT_THAT(ReadFile(file.path().string()), ::testing::Not(HasSubstr("succeeded in")));
   }
