@@ -1,5 +1,6 @@
 // Hand-overs coming in, and the answers to those that went out.
 #include <algorithm>
+#include <string_view>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -140,8 +141,10 @@ void Core::Impl::TellDeposed(Event& event, const Incarnation& from, uint64_t epo
 
 void Core::Impl::LearnViews(Event& event, const Continuation& continuation) {
   std::vector<ClusterView> news;
+  const std::vector<std::string_view> needed = ClustersOf(continuation);
   for (const ClusterView& view : continuation.clusters) {
-    if (Needs(continuation, view.cluster) && book_.Learn(view)) news.push_back(view);
+    if (!std::binary_search(needed.begin(), needed.end(), view.cluster)) continue;
+    if (book_.Learn(view)) news.push_back(view);
   }
   if (!news.empty()) event.Emit(LearnClusters{std::move(news)});
   // Whatever they say of its own cluster, a leader knows better.
@@ -256,7 +259,7 @@ void Core::Impl::PassOn(Event& event, Run& run, Attempt& attempt,
   const std::vector<NamedValue> now = InputsOf(attempt);
   for (size_t i = 0; i < now.size() && !passed; ++i) {
     const Value& value = attempt.result->value;
-    passed = attempt.result->state == ResultState::kSucceeded &&
+    passed = attempt.result->state == ResultState::kSucceeded && now[i].value != before[i].value &&
              value.object == before[i].value.object && value.owner == before[i].value.owner;
     if (!passed) continue;
     auto result = std::make_shared<StepResult>(*attempt.result);

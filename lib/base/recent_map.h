@@ -1,4 +1,4 @@
-// A bounded map for entries that nobody may ever remove: those not in use make room.
+// A bounded map for entries that nobody may ever remove: the oldest make room.
 #ifndef FRACTOS_LIB_BASE_RECENT_MAP_H_
 #define FRACTOS_LIB_BASE_RECENT_MAP_H_
 
@@ -10,9 +10,8 @@
 
 namespace fractos {
 
-// When it is full, a new key takes the place of what was put in first and not asked for by
-// TryEmplace since; what was asked for goes to the end of that line (a queue with a second chance).
-// The pointers that it gives live until the next TryEmplace. Not thread-safe.
+// Forgets what was put in first when it holds more than it may. The pointers that it gives live
+// until the next TryEmplace. Not thread-safe.
 template <typename Key, typename Value>
 class RecentMap {
  public:
@@ -20,52 +19,35 @@ class RecentMap {
 
   // The value of `key`, made if there is none, and whether it was made.
   std::pair<Value*, bool> TryEmplace(const Key& key) {
-    if (const auto known = entries_.find(key); known != entries_.end()) {
-      known->second.used = true;
-      return {&known->second.value, false};
+    auto [entry, added] = values_.try_emplace(key);
+    if (added) {
+      order_.push_back(key);
+      if (order_.size() > most_) {
+        values_.erase(order_.front());
+        order_.pop_front();
+        entry = values_.find(key);
+      }
     }
-    if (entries_.size() >= most_) Forget();
-    order_.push_back(key);
-    return {&entries_.try_emplace(key).first->second.value, true};
+    return {&entry->second, added};
   }
   Value* Find(const Key& key) {
-    const auto entry = entries_.find(key);
-    return entry == entries_.end() ? nullptr : &entry->second.value;
+    auto entry = values_.find(key);
+    return entry == values_.end() ? nullptr : &entry->second;
   }
   const Value* Find(const Key& key) const {
-    const auto entry = entries_.find(key);
-    return entry == entries_.end() ? nullptr : &entry->second.value;
+    const auto entry = values_.find(key);
+    return entry == values_.end() ? nullptr : &entry->second;
   }
   // In no order.
   template <typename F>
   void ForEachValue(F visit) {
-    for (auto& [key, entry] : entries_) visit(entry.value);
+    for (auto& [key, value] : values_) visit(value);
   }
-  size_t size() const { return entries_.size(); }
+  size_t size() const { return values_.size(); }
 
  private:
-  struct Entry {
-    Value value{};
-    bool used = false;  // asked for since it was put in, or since it went to the end
-  };
-
-  // Ends: each that it keeps is kept once.
-  void Forget() {
-    while (true) {
-      Key oldest = std::move(order_.front());
-      order_.pop_front();
-      const auto entry = entries_.find(oldest);
-      if (!entry->second.used) {
-        entries_.erase(entry);
-        return;
-      }
-      entry->second.used = false;
-      order_.push_back(std::move(oldest));
-    }
-  }
-
-  const size_t most_;  // at least 1
-  absl::flat_hash_map<Key, Entry> entries_;
+  const size_t most_;
+  absl::flat_hash_map<Key, Value> values_;
   std::deque<Key> order_;
 };
 

@@ -64,8 +64,8 @@ class DriverMemory {
   // The value as RunCore::Pulled wants it, or why there is none; nothing when it is pulled now, as
   // `on_pulled` will say. Whoever calls may hold the lock that `on_pulled` takes, and must where it
   // guards `of_run`. `owner` is the linked process that has the value, null when there is none.
-  // NotFound without an owner, ResourceExhausted without room, DataLoss when the value is of this
-  // Memory and has another size there.
+  // NotFound without an owner or when this Memory made it and has it no more, ResourceExhausted
+  // without room, DataLoss when it has another size here than `pull` says.
   std::optional<absl::StatusOr<Value>> Bring(const RunId& run, const PullValue& pull,
                                              const PeerInfo* owner, OfRun* of_run);
   // Keeps what has come, for daemons to read until Release; an error in it stays one. False when

@@ -32,11 +32,14 @@ Continuation RestFrom(const StepPtr& first, const std::vector<StepPtr>& later,
   return rest;
 }
 
-bool Needs(const Continuation& continuation, const std::string& cluster) {
-  const auto is_there = [&cluster](const StepPtr& step) { return step->cluster == cluster; };
-  const auto may_be = [&cluster](const OperationSignature& one) { return one.cluster == cluster; };
-  return std::any_of(continuation.steps.begin(), continuation.steps.end(), is_there) ||
-         std::any_of(continuation.signatures.begin(), continuation.signatures.end(), may_be);
+std::vector<std::string_view> ClustersOf(const Continuation& continuation) {
+  std::vector<std::string_view> clusters;
+  clusters.reserve(continuation.steps.size() + continuation.signatures.size());
+  for (const StepPtr& step : continuation.steps) clusters.push_back(step->cluster);
+  for (const OperationSignature& one : continuation.signatures) clusters.push_back(one.cluster);
+  std::sort(clusters.begin(), clusters.end());
+  clusters.erase(std::unique(clusters.begin(), clusters.end()), clusters.end());
+  return clusters;
 }
 
 }  // namespace fractos

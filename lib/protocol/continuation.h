@@ -2,7 +2,7 @@
 #ifndef FRACTOS_LIB_PROTOCOL_CONTINUATION_H_
 #define FRACTOS_LIB_PROTOCOL_CONTINUATION_H_
 
-#include <string>
+#include <string_view>
 #include <vector>
 
 #include "lib/plan/step.h"
@@ -16,8 +16,9 @@ namespace fractos {
 Continuation RestFrom(const StepPtr& first, const std::vector<StepPtr>& later,
                       const std::vector<OperationSignature>& signatures, const LeaderBook& book);
 
-// Whether `cluster` is where a step of `continuation` is done, or what one may refine to.
-bool Needs(const Continuation& continuation, const std::string& cluster);
+// The clusters where steps of `continuation` are done, and what they may refine to: each once and
+// sorted, valid as long as it is.
+std::vector<std::string_view> ClustersOf(const Continuation& continuation);
 
 }  // namespace fractos
 

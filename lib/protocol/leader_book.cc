@@ -1,7 +1,6 @@
 #include "lib/protocol/leader_book.h"
 
 #include <algorithm>
-#include <utility>
 
 #include "lib/base/limits.h"
 
@@ -9,14 +8,16 @@ namespace fractos {
 
 bool LeaderBook::Learn(const ClusterView& view) {
   if (view.endpoints.empty()) return false;
-  ClusterView& known = entries_.TryEmplace(view.cluster).first->view;
+  const auto [entry, is_new] = entries_.TryEmplace(view.cluster);
+  ClusterView& known = entry->view;
+  if (is_new) known = view;
   const bool outdated = view.endpoints.size() < known.endpoints.size() && view.epoch <= known.epoch;
-  const bool moved = !outdated && known.endpoints != view.endpoints;
-  if (known.endpoints.empty()) {
-    known.cluster = view.cluster;
-    known.leader = view.leader;
-  }
+  const bool moved = is_new || (!outdated && known.endpoints != view.endpoints);
   if (moved) known.endpoints = view.endpoints;
+  if (is_new) {
+    const uint64_t* const seen = epochs_.Find(view.cluster);
+    known.epoch = seen == nullptr ? 0 : *seen;  // unless that of the view is newer and believed
+  }
   if (view.epoch > known.epoch && view.epoch <= kMaxEpoch) {
     known.epoch = view.epoch;
     known.leader = view.leader;
@@ -26,12 +27,9 @@ bool LeaderBook::Learn(const ClusterView& view) {
 }
 
 bool LeaderBook::SawLeader(const Address& peer, uint64_t epoch) {
-  Entry* const entry = Find(peer.cluster);
-  if (entry == nullptr) {
-    SawEpoch(peer.cluster, epoch);
-    return false;
-  }
-  if (epoch == 0 || epoch > kMaxEpoch) return false;
+  Entry* const entry = entries_.Find(peer.cluster);
+  if (entry == nullptr) SawEpoch(peer.cluster, epoch);
+  if (entry == nullptr || epoch == 0 || epoch > kMaxEpoch) return false;
   ClusterView& view = entry->view;
   if (epoch < view.epoch) return false;
   if (peer.replica >= view.endpoints.size()) return false;
@@ -43,7 +41,7 @@ bool LeaderBook::SawLeader(const Address& peer, uint64_t epoch) {
 }
 
 void LeaderBook::SawFollower(const Address& peer, const Address& hint) {
-  Entry* const entry = Find(peer.cluster);
+  Entry* const entry = entries_.Find(peer.cluster);
   if (entry == nullptr || entry->view.leader != peer.replica) return;
   // Followers may point at each other for ever; every other round asks each in turn.
   const size_t replicas = entry->view.endpoints.size();
@@ -57,24 +55,27 @@ void LeaderBook::SawFollower(const Address& peer, const Address& hint) {
 }
 
 void LeaderBook::Lost(const Address& peer) {
-  Entry* const entry = Find(peer.cluster);
+  Entry* const entry = entries_.Find(peer.cluster);
   if (entry == nullptr || entry->view.leader != peer.replica) return;
   TryNext(entry->view);
 }
 
 uint64_t LeaderBook::EpochOf(const std::string& cluster) const {
   const Entry* const entry = entries_.Find(cluster);
-  return entry == nullptr ? 0 : entry->view.epoch;
+  if (entry != nullptr) return entry->view.epoch;
+  const uint64_t* const seen = epochs_.Find(cluster);
+  return seen == nullptr ? 0 : *seen;
 }
 
 void LeaderBook::SawEpoch(const std::string& cluster, uint64_t epoch) {
   if (epoch == 0 || epoch > kMaxEpoch) return;
-  ClusterView& view = entries_.TryEmplace(cluster).first->view;
-  view.epoch = std::max(view.epoch, epoch);
+  Entry* const entry = entries_.Find(cluster);
+  uint64_t& known = entry == nullptr ? *epochs_.TryEmplace(cluster).first : entry->view.epoch;
+  known = std::max(known, epoch);
 }
 
 std::optional<Address> LeaderBook::LeaderOf(const std::string& cluster) const {
-  const Entry* const entry = Find(cluster);
+  const Entry* const entry = entries_.Find(cluster);
   if (entry == nullptr) return std::nullopt;
   return Address{cluster, entry->view.leader};
 }
@@ -82,19 +83,10 @@ std::optional<Address> LeaderBook::LeaderOf(const std::string& cluster) const {
 std::vector<ClusterView> LeaderBook::Views(const std::vector<std::string>& clusters) const {
   std::vector<ClusterView> views;
   for (const std::string& cluster : clusters) {
-    const Entry* const entry = Find(cluster);
+    const Entry* const entry = entries_.Find(cluster);
     if (entry != nullptr) views.push_back(entry->view);
   }
   return views;
-}
-
-const LeaderBook::Entry* LeaderBook::Find(const std::string& cluster) const {
-  const Entry* const entry = entries_.Find(cluster);
-  return entry == nullptr || entry->view.endpoints.empty() ? nullptr : entry;
-}
-
-LeaderBook::Entry* LeaderBook::Find(const std::string& cluster) {
-  return const_cast<Entry*>(std::as_const(*this).Find(cluster));
 }
 
 void LeaderBook::TryNext(ClusterView& view) {

@@ -16,8 +16,8 @@
 namespace fractos {
 
 // Epochs above kMaxEpoch are not believed, whoever says them: the true leader's would look old for
-// ever. What was learnt first, and not again since, is forgotten when there is too much: the next
-// continuation that needs it says it again. Not thread-safe.
+// ever. What was learnt first is forgotten when there is too much: the next continuation that needs
+// it says it again, and that is news. Not thread-safe.
 class LeaderBook {
  public:
   static constexpr size_t kMostClusters = 4096;
@@ -48,16 +48,16 @@ class LeaderBook {
 
  private:
   struct Entry {
-    ClusterView view;     // without endpoints where only the epoch is known
+    ClusterView view;
     size_t refusals = 0;  // in a row
   };
 
-  // None either where only the epoch is known.
-  const Entry* Find(const std::string& cluster) const;
-  Entry* Find(const std::string& cluster);
   static void TryNext(ClusterView& view);
 
   RecentMap<std::string, Entry> entries_{kMostClusters};
+  // Of clusters that are not in entries_. Apart, so that others who are told what Learn calls news,
+  // and keep as many, forget them in the same order.
+  RecentMap<std::string, uint64_t> epochs_{kMostClusters};
 };
 
 }  // namespace fractos

@@ -228,6 +228,17 @@ TEST_F(RenewTest, WhoWasToldOfAPassedValueHearsWhereItIsNow) {
   EXPECT_EQ(after.ancestors[0]->value, moved_->value);
 }
 
+TEST_F(RenewTest, WhenAnotherInputMovesNobodyHearsOfAPassedValueAgain) {
+  std::shared_ptr<Step> one = NewStep("one");
+  one->inputs = {{"data", "read", /*passed=*/true}, {"other", "else", /*passed=*/true}};
+  const ResultPtr other = GivenLarge("else", "other bytes");
+  Receive(Hand({one, Two()}, first_));
+  Receive(Hand({one, Two()}, other));
+  Executed("one", {Outcome::PassedInput{"data"}});
+  Receive(Hand({one, Two()}, MovedTo(kC, other)));
+  EXPECT_TRUE(Sent<HandOver>().empty());
+}
+
 TEST_F(RenewTest, OfAValueOfItsOwnNobodyHearsAgain) {
   Receive(One(first_));
   Fetched(first_);

@@ -67,16 +67,6 @@ TEST(LeaderBookTest, RemembersTheEpochOfAClusterThatItKnowsNothingElseOf) {
   EXPECT_EQ(book.Views({kCluster})[0], View(1, 6)) << "of an older epoch, but better than none";
 }
 
-// promise: H-46
-TEST(LeaderBookTest, KeepsTheClustersThatAreInUse) {
-  LeaderBook book;
-  for (size_t i = 0; i <= 2 * LeaderBook::kMostClusters; ++i) {
-    book.Learn(View(1, 4));
-    book.Learn({"default/c" + std::to_string(i), {"unix:/x"}, 0, 1});
-  }
-  EXPECT_EQ(book.LeaderOf(kCluster), Replica(1));
-}
-
 // promise: H-44
 TEST(LeaderBookTest, AViewOfBeforeTheClusterGrewTakesNoReplicaAway) {
   LeaderBook book;
