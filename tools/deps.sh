@@ -18,7 +18,7 @@ build=(g++ make cmake ninja-build pkg-config python3 git
        libgrpc++-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev libabsl-dev
        libyaml-cpp-dev nlohmann-json3-dev libcli11-dev libre2-dev libssl-dev
        prometheus-cpp-dev libcpp-httplib-dev libcpprest-dev
-       libopencv-core-dev libopencv-imgproc-dev libopencv-dnn-dev libturbojpeg0-dev
+       libopencv-core-dev libopencv-imgproc-dev libopencv-dnn-dev libjpeg62-turbo-dev
        libpng-dev zlib1g-dev libboost-dev
        libgtest-dev libgmock-dev)
 checks=(clang clang-tidy clang-format ccache mold graphviz)

@@ -1,9 +1,15 @@
 #include "adaptors/cnn/image.h"
 
+// jpeglib.h needs stdio.h, and jerror.h numbers its messages by what jpeglib.h defines.
+// clang-format off
+#include <stdio.h>
+#include <jpeglib.h>
+#include <jerror.h>
+// clang-format on
 #include <png.h>
-#include <turbojpeg.h>
 
 #include <algorithm>
+#include <csetjmp>
 #include <initializer_list>
 #include <new>
 #include <string>
@@ -50,30 +56,89 @@ void DropFourth(Image* image, Convert convert) {
   }
 }
 
+// One JPEG file as libjpeg reads it, which tells of an error by a call that must not return: it
+// jumps to the setjmp of the function that was called last, where nothing is to be destroyed.
+struct JpegFile {
+  ~JpegFile() { jpeg_destroy_decompress(&state); }
+
+  jpeg_decompress_struct state{};
+  jpeg_error_mgr errors{};
+  jpeg_progress_mgr progress{};
+  std::jmp_buf refuse{};
+  char why[JMSG_LENGTH_MAX] = "";
+};
+
+JpegFile* FileOf(j_common_ptr state) { return static_cast<JpegFile*>(state->client_data); }
+
+[[noreturn]] void RefuseJpeg(j_common_ptr state) {
+  JpegFile* file = FileOf(state);
+  state->err->format_message(state, file->why);
+  std::longjmp(file->refuse, 1);
+}
+
+// Of libjpeg's warnings, those after which pixels are made up. Others are quirks of whole
+// photographs: bytes that fill up before a marker, a version nobody knows.
+void HearJpegWarning(j_common_ptr state, int level) {
+  if (level >= 0) return;  // a trace
+  switch (state->err->msg_code) {
+    case JWRN_ARITH_BAD_CODE:
+    case JWRN_HIT_MARKER:
+    case JWRN_HUFF_BAD_CODE:
+    case JWRN_JPEG_EOF:
+    case JWRN_MUST_RESYNC:
+      RefuseJpeg(state);
+    default:
+      break;
+  }
+}
+
+// Each scan costs time by the size that is announced, not by the bytes that are there.
+void LimitJpegScans(j_common_ptr state) {
+  constexpr int kMaxScans = 500;
+  JpegFile* file = FileOf(state);
+  if (file->state.input_scan_number <= kMaxScans) return;
+  snprintf(file->why, sizeof(file->why), "more than %d scans", kMaxScans);
+  std::longjmp(file->refuse, 1);
+}
+
+// False if it is refused, as is ReadJpegPixels; the file then knows why.
+bool ReadJpegHeader(JpegFile* file, const unsigned char* bytes, size_t size) {
+  file->state.err = jpeg_std_error(&file->errors);
+  file->errors.error_exit = &RefuseJpeg;
+  file->errors.emit_message = &HearJpegWarning;
+  file->progress.progress_monitor = &LimitJpegScans;
+  file->state.client_data = file;
+  if (setjmp(file->refuse) != 0) return false;
+  jpeg_create_decompress(&file->state);
+  file->state.progress = &file->progress;
+  jpeg_mem_src(&file->state, bytes, size);
+  jpeg_read_header(&file->state, /*require_image=*/TRUE);
+  return true;
+}
+
+// `pixels` has room for all of them, of `channels` bytes each.
+bool ReadJpegPixels(JpegFile* file, unsigned char* pixels, int channels) {
+  if (setjmp(file->refuse) != 0) return false;
+  jpeg_start_decompress(&file->state);
+  while (file->state.output_scanline < file->state.output_height) {
+    JSAMPROW row =
+        pixels + size_t{file->state.output_scanline} * file->state.output_width * channels;
+    jpeg_read_scanlines(&file->state, &row, 1);
+  }
+  jpeg_finish_decompress(&file->state);  // reads on to the end of the file, which must be there
+  return true;
+}
+
 absl::StatusOr<Image> DecodeJpeg(absl::string_view bytes) {
-  std::unique_ptr<void, int (*)(tjhandle)> decoder(tjInitDecompress(), &tjDestroy);
-  auto refuse = [&decoder] { return Refuse(tjGetErrorStr2(decoder.get())); };
-  if (decoder == nullptr) return refuse();
-  int width = 0;
-  int height = 0;
-  int subsampling = 0;
-  int colours = 0;
-  if (tjDecompressHeader3(decoder.get(), Data(bytes), bytes.size(), &width, &height, &subsampling,
-                          &colours) != 0) {
-    return refuse();
-  }
-  bool cmyk = colours == TJCS_CMYK || colours == TJCS_YCCK;
-  TJPF format = cmyk ? TJPF_CMYK : TJPF_RGB;
-  absl::StatusOr<Image> image = Allocate(width, height, tjPixelSize[format]);
+  JpegFile file;
+  if (!ReadJpegHeader(&file, Data(bytes), bytes.size())) return Refuse(file.why);
+  J_COLOR_SPACE colours = file.state.jpeg_color_space;
+  bool cmyk = colours == JCS_CMYK || colours == JCS_YCCK;
+  file.state.out_color_space = cmyk ? JCS_CMYK : JCS_RGB;
+  int channels = cmyk ? 4 : 3;
+  absl::StatusOr<Image> image = Allocate(file.state.image_width, file.state.image_height, channels);
   if (!image.ok()) return image.status();
-  // A warning means damage, such as an end that is missing, and fails here anyway: this stops at
-  // the first. Scans are limited, for each costs time by the size that is announced, not by the
-  // bytes that are there.
-  constexpr int kFlags = TJFLAG_STOPONWARNING | TJFLAG_LIMITSCANS;
-  if (tjDecompress2(decoder.get(), Data(bytes), bytes.size(), image->pixels.get(), width,
-                    /*pitch=*/0, height, format, kFlags) != 0) {
-    return refuse();
-  }
+  if (!ReadJpegPixels(&file, image->pixels.get(), channels)) return Refuse(file.why);
   if (cmyk) {
     // All who write CMYK write it inverted, as Adobe does: 255 is no ink.
     DropFourth(&*image, [](int colour, int key) { return (colour * key + 127) / 255; });

@@ -3,14 +3,20 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+// clang-format off
+#include <stdio.h>  // which jpeglib.h needs
+#include <jpeglib.h>
+// clang-format on
 #include <png.h>
 #include <sys/resource.h>
-#include <turbojpeg.h>
 #include <zlib.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <fstream>
+#include <functional>
 #include <iterator>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "lib/base/random.h"
@@ -46,6 +52,36 @@ std::string PngChunk(const std::string& type, const std::string& data) {
 
 std::string JpegSegment(char marker, const std::string& data) {
   return absl::StrCat("\xff", std::string(1, marker), BigEndian(data.size() + 2, 2), data);
+}
+
+// Of `pixels`, rows of `width`, whose bytes `channels` says; `adjust` has the last word on how.
+std::string EncodeJpeg(std::string pixels, int width, J_COLOR_SPACE space, int channels,
+                       const std::function<void(jpeg_compress_struct*)>& adjust) {
+  jpeg_compress_struct encoder{};
+  jpeg_error_mgr errors{};
+  encoder.err = jpeg_std_error(&errors);
+  jpeg_create_compress(&encoder);
+  unsigned char* bytes = nullptr;
+  unsigned long size = 0;
+  jpeg_mem_dest(&encoder, &bytes, &size);
+  encoder.image_width = width;
+  encoder.image_height = pixels.size() / width / channels;
+  encoder.in_color_space = space;
+  encoder.input_components = channels;
+  jpeg_set_defaults(&encoder);
+  jpeg_set_quality(&encoder, 100, TRUE);
+  adjust(&encoder);
+  jpeg_start_compress(&encoder, TRUE);
+  while (encoder.next_scanline < encoder.image_height) {
+    JSAMPROW row = reinterpret_cast<JSAMPROW>(pixels.data()) +
+                   size_t{encoder.next_scanline} * width * channels;
+    jpeg_write_scanlines(&encoder, &row, 1);
+  }
+  jpeg_finish_compress(&encoder);
+  std::string file(reinterpret_cast<const char*>(bytes), size);
+  jpeg_destroy_compress(&encoder);
+  std::free(bytes);
+  return file;
 }
 
 // Makes each chunk's checksum right, so that libpng looks at what is in it.
@@ -106,19 +142,68 @@ TEST(ImageTest, AGammaChangesNothing) {
 
 TEST(ImageTest, CmykBecomesRgb) {
   // As Adobe has it: 255 is no ink. Pure red, half as bright.
-  const unsigned char pixel[] = {255, 0, 0, 128};
-  tjhandle encoder = tjInitCompress();
-  unsigned char* bytes = nullptr;
-  unsigned long size = 0;
-  ASSERT_EQ(tjCompress2(encoder, pixel, 1, 0, 1, TJPF_CMYK, &bytes, &size, TJSAMP_444, 100, 0), 0);
-  absl::StatusOr<Image> image =
-      Image::Decode(absl::string_view(reinterpret_cast<const char*>(bytes), size));
-  tjFree(bytes);
-  tjDestroy(encoder);
+  std::string pixel("\xff\x00\x00\x80", 4);
+  absl::StatusOr<Image> image = Image::Decode(EncodeJpeg(pixel, 1, JCS_CMYK, 4, [](auto*) {}));
   ASSERT_TRUE(image.ok()) << image.status();
   EXPECT_NEAR(image->pixels[0], 128, 3);
   EXPECT_NEAR(image->pixels[1], 0, 3);
   EXPECT_NEAR(image->pixels[2], 0, 3);
+}
+
+// What cameras, telephones and old programs write, though no standard has it.
+TEST(ImageTest, QuirksOfWholeJpegsChangeNothing) {
+  const std::string rocket = Photograph("rocket.jpg");
+  const std::string pixels = Pixels(Image::Decode(rocket));
+
+  std::string filled = rocket;
+  filled.insert(filled.size() - 2, 100, '\0');
+  EXPECT_TRUE(Pixels(Image::Decode(filled)) == pixels) << Why(filled);
+
+  constexpr size_t kVersionAt = 11;
+  std::string version = rocket;
+  ASSERT_EQ(version.substr(6, 5), std::string("JFIF", 5));
+  version.replace(kVersionAt, 2, "\x02\x01");
+  EXPECT_TRUE(Pixels(Image::Decode(version)) == pixels) << Why(version);
+
+  const std::string scan("\xff\xda\x00\x0c\x03", 5);
+  std::string spectrum = rocket;
+  size_t at = spectrum.find(scan);
+  ASSERT_NE(at, std::string::npos);
+  size_t last_coefficient_at = at + 12;
+  ASSERT_EQ(spectrum[last_coefficient_at], 63);
+  spectrum[last_coefficient_at] = 0;
+  EXPECT_TRUE(Pixels(Image::Decode(spectrum)) == pixels) << Why(spectrum);
+}
+
+TEST(ImageTest, AnySubsamplingIsTaken) {
+  constexpr int kWidth = 32;
+  std::string grey(size_t{3} * kWidth * kWidth, '\x80');
+  std::string jpeg = EncodeJpeg(grey, kWidth, JCS_RGB, 3, [](jpeg_compress_struct* encoder) {
+    encoder->comp_info[0].h_samp_factor = 4;  // 4:1:0
+    encoder->comp_info[0].v_samp_factor = 2;
+  });
+  EXPECT_TRUE(Pixels(Image::Decode(jpeg)) == grey) << Why(jpeg);
+}
+
+// promise: B-21
+TEST(ImageTest, MoreThanTheBoundOfScansIsRefused) {
+  // Each coefficient by itself, bit after bit.
+  constexpr int kBits = 10;
+  std::vector<jpeg_scan_info> scans = {{1, {0}, 0, 0, 0, 0}};
+  for (int coefficient = 1; coefficient < DCTSIZE2; ++coefficient) {
+    for (int bit = kBits - 1; bit >= 0; --bit) {
+      int before = bit == kBits - 1 ? 0 : bit + 1;
+      scans.push_back({1, {0}, coefficient, coefficient, before, bit});
+    }
+  }
+  for (size_t count : {size_t{500}, scans.size()}) {
+    std::string jpeg = EncodeJpeg(std::string(64, '\x80'), 8, JCS_GRAYSCALE, 1,
+                                  [&scans, count](jpeg_compress_struct* encoder) {
+                                    encoder->scan_info = scans.data();
+                                    encoder->num_scans = static_cast<int>(count);
+                                  });
+    EXPECT_THAT(Why(jpeg), HasSubstr(count == 500 ? "it is an image" : "more than 500 scans"));
+  }
 }
 
 // promise: B-21
