@@ -22,6 +22,7 @@ namespace {
 
 constexpr absl::string_view kJpegSignature = "\xff\xd8";
 constexpr absl::string_view kPngSignature = "\x89PNG\r\n\x1a\n";
+constexpr absl::string_view kPngEnd("\0\0\0\0IEND\xae\x42\x60\x82", 12);
 
 absl::Status Refuse(absl::string_view why) {
   return absl::InvalidArgumentError(absl::StrCat("no JPEG or PNG image: ", why));
@@ -147,30 +148,32 @@ absl::StatusOr<Image> DecodeJpeg(absl::string_view bytes) {
 }
 
 // The file without the chunks that do not matter to its pixels. libpng would keep up to a thousand
-// texts and profiles, each unpacked to as much as 8 MB of a few KB.
-std::string OnlyPixels(absl::string_view png) {
+// texts and profiles, each unpacked to as much as 8 MB of a few KB; and it would not look for the
+// end.
+absl::StatusOr<std::string> OnlyPixels(absl::string_view png) {
   constexpr size_t kTypeAt = 4;
   constexpr size_t kAroundData = 12;  // length, type and checksum
   std::string kept(kPngSignature);
   png.remove_prefix(kPngSignature.size());
   while (png.size() >= kAroundData) {
-    // libpng finds out if it is cut short.
+    if (absl::StartsWith(png, kPngEnd)) return absl::StrCat(kept, kPngEnd);
     size_t size = std::min(png.size(), kAroundData + png_get_uint_32(Data(png)));
     absl::string_view type = png.substr(kTypeAt, 4);
-    for (absl::string_view wanted : {"IHDR", "PLTE", "tRNS", "IDAT", "IEND"}) {
+    for (absl::string_view wanted : {"IHDR", "PLTE", "tRNS", "IDAT"}) {
       if (type == wanted) absl::StrAppend(&kept, png.substr(0, size));
     }
     png.remove_prefix(size);
   }
-  return kept;
+  return Refuse("it is cut short: a PNG file ends with a chunk IEND");
 }
 
 absl::StatusOr<Image> DecodePng(absl::string_view bytes) {
-  std::string file = OnlyPixels(bytes);
+  absl::StatusOr<std::string> file = OnlyPixels(bytes);
+  if (!file.ok()) return file.status();
   png_image png{};
   png.version = PNG_IMAGE_VERSION;
   std::unique_ptr<png_image, void (*)(png_image*)> freed_at_end(&png, &png_image_free);
-  if (png_image_begin_read_from_memory(&png, file.data(), file.size()) == 0) {
+  if (png_image_begin_read_from_memory(&png, file->data(), file->size()) == 0) {
     return Refuse(png.message);
   }
   // libpng drops alpha only by mixing with a background.

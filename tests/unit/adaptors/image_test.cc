@@ -210,7 +210,8 @@ TEST(ImageTest, MoreThanTheBoundOfScansIsRefused) {
 TEST(ImageTest, WhatIsCutShortIsRefused) {
   for (const char* name : {"rocket.jpg", "cat.png"}) {
     std::string whole = Photograph(name);
-    for (size_t size : {size_t{1}, size_t{3}, size_t{10}, size_t{300}, whole.size() / 2}) {
+    for (size_t size : {size_t{1}, size_t{3}, size_t{10}, size_t{300}, whole.size() / 2,
+                        whole.size() - 12, whole.size() - 1}) {
       EXPECT_THAT(Why(whole.substr(0, size)), StartsWith("no JPEG or PNG image: "))
           << name << " " << size;
     }
