@@ -87,10 +87,13 @@ absl::StatusOr<bool> FrameReader::Fill() {
       descriptors_.emplace_back(fd);
     }
   }
-  if ((message.msg_flags & MSG_CTRUNC) != 0 || descriptors_.size() > kMaxDescriptorsQueued) {
+  if ((message.msg_flags & MSG_CTRUNC) != 0) {
     return absl::ResourceExhaustedError(
         "too many descriptors from the daemon for those that this process may have open (ulimit "
         "-Hn): raise that, or lower spec.maxInFlight of the DeviceCluster");
+  }
+  if (descriptors_.size() > kMaxDescriptorsQueued) {
+    return absl::ResourceExhaustedError("too many descriptors from the daemon");
   }
   if (n == 0) return false;
   end_ += static_cast<size_t>(n);
