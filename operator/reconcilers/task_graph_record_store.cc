@@ -1,5 +1,6 @@
 #include "operator/reconcilers/task_graph_record_store.h"
 
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -16,16 +17,13 @@ constexpr kube::BackoffOptions kBackoff{.initial = std::chrono::milliseconds(50)
                                         .jitter = 1,
                                         .cap = std::chrono::seconds(5),
                                         .reset_after = {}};
-// How long writes of a namespace may be refused before its runs are let go of. One that is taken up
-// again and refused again, as is found out within kRefusedUntil, is let go of at once.
+// How long a record, or all of a namespace, may be refused before its runs are let go of. One that
+// is taken up again and refused again, as is found out within kRefusedUntil, is let go of at once.
 constexpr std::chrono::seconds kPatience{10};
 constexpr std::chrono::minutes kRefusedUntil{1};
-
-// Whether the server is there and would not write this. One that takes a request and says nothing
-// waits for an admission webhook, as far as anybody can tell.
-bool IsRefusal(const absl::Status& status) {
-  return kube::GetApiStatus(status).has_value() || absl::IsDeadlineExceeded(status);
-}
+// How soon the server is asked again for a namespace that is refused for so long. Each time may
+// hold a writer for kRequestTimeout, as when a webhook hangs.
+constexpr std::chrono::seconds kProbeEvery{10};
 
 // Whether what was answered will not change by itself.
 bool IsFinal(const absl::Status& status) {
@@ -33,6 +31,13 @@ bool IsFinal(const absl::Status& status) {
   const bool too_large = answer.has_value() && answer->code == 413;
   return too_large || kube::IsInvalid(status) || kube::IsBadRequest(status) ||
          absl::IsInvalidArgument(status);
+}
+
+// Whether the server is there and would not write this now. One that takes a request and says
+// nothing waits for an admission webhook, as far as anybody can tell.
+bool IsRefusal(const absl::Status& status) {
+  return !IsFinal(status) &&
+         (kube::GetApiStatus(status).has_value() || absl::IsDeadlineExceeded(status));
 }
 
 }  // namespace
@@ -82,24 +87,36 @@ absl::StatusOr<uint64_t> TaskGraphRecordStore::Write(const RunRecord& record, ui
   kube::Backoff backoff(kBackoff, options_.random);
   // The same for all tries: one that came through unheard is known by being equal.
   const WallTime said_at = options_.clock->WallNow();
+  // Others of the namespace may be written meanwhile.
+  std::optional<Time> refused_since;
   while (true) {
     if (options_.stop.stop_requested() || (options_.leads != nullptr && !options_.leads())) {
       return Settle(record.run, absl::CancelledError("this operator leads no more"));
     }
+    if (const absl::Status known = MayAsk(entry.context.ns); !known.ok()) {
+      if (options_.on_error != nullptr) options_.on_error(entry.object, known);
+      return Settle(record.run, known);
+    }
     const Time start = options_.clock->Now();
     const absl::Status status = TryWrite(record, said_at, &entry);
+    const Time end = options_.clock->Now();
+    const bool all_refused = NoteAnswer(entry.context.ns, start, status);
     if (options_.metrics != nullptr) {
       options_.metrics->OnRecordWrite(status.ok()               ? RecordWrite::kOk
                                       : absl::IsAborted(status) ? RecordWrite::kConflict
                                                                 : RecordWrite::kError,
-                                      options_.clock->Now() - start);
+                                      end - start);
     }
     if (status.ok()) break;
     if (absl::IsAborted(status) || absl::IsNotFound(status)) return Settle(record.run, status);
     if (options_.on_error != nullptr) options_.on_error(entry.object, status);
-    if (IsFinal(status) || IsRefusedForLong(entry.context.ns, status)) {
-      return Settle(record.run, status);
+    if (!IsRefusal(status)) {
+      refused_since.reset();
+    } else if (!refused_since.has_value()) {
+      refused_since = end;
     }
+    const bool refused = refused_since.has_value() && end - *refused_since >= kPatience;
+    if (IsFinal(status) || refused || all_refused) return Settle(record.run, status);
     const Duration wait =
         std::max(backoff.Next(options_.clock->Now()), kube::SuggestsRetryAfter(status));
     kube::SleepFor(*options_.clock, wait, options_.stop);
@@ -110,7 +127,6 @@ absl::StatusOr<uint64_t> TaskGraphRecordStore::Write(const RunRecord& record, ui
   entry.redrive = record.redrive;
   entry.settled = IsEnd(record.phase);
   const absl::MutexLock lock(&mutex_);
-  refused_.erase(entry.context.ns);
   const auto found = entries_.find(record.run);
   if (found == entries_.end()) return absl::NotFoundError("the run is not tracked");
   entry.version = found->second.version + 1;
@@ -168,15 +184,34 @@ absl::StatusOr<bool> TaskGraphRecordStore::Resolve(const kube::Object& attempted
   return ours;
 }
 
-bool TaskGraphRecordStore::IsRefusedForLong(const std::string& ns, const absl::Status& status) {
-  if (!IsRefusal(status)) return false;
+bool TaskGraphRecordStore::Refused::ForLong() const { return last - since >= kPatience; }
+
+absl::Status TaskGraphRecordStore::MayAsk(const std::string& ns) {
+  const absl::MutexLock lock(&mutex_);
+  const auto found = refused_.find(ns);
+  if (found == refused_.end() || !found->second.ForLong()) return absl::OkStatus();
+  Refused& refused = found->second;
+  if (refused.probing || options_.clock->Now() - refused.last < kProbeEvery) return refused.status;
+  refused.probing = true;
+  return absl::OkStatus();
+}
+
+bool TaskGraphRecordStore::NoteAnswer(const std::string& ns, Time start,
+                                      const absl::Status& status) {
   const Time now = options_.clock->Now();
   const absl::MutexLock lock(&mutex_);
   std::erase_if(refused_,
                 [now](const auto& entry) { return now - entry.second.last > kRefusedUntil; });
-  Refused& refused = refused_.try_emplace(ns, Refused{now, now}).first->second;
+  if (status.ok()) refused_.erase(ns);
+  const auto found = refused_.find(ns);
+  if (found != refused_.end()) found->second.probing = false;
+  if (!IsRefusal(status)) return false;
+  Refused& refused = refused_.try_emplace(ns, Refused{now, now, status}).first->second;
+  // An error that passed is not where a later one begins.
+  if (!refused.ForLong() && start - refused.last > kPatience) refused.since = now;
   refused.last = now;
-  return now - refused.since >= kPatience;
+  refused.status = status;
+  return refused.ForLong();
 }
 
 absl::Status TaskGraphRecordStore::Settle(const RunId& run, absl::Status why) {

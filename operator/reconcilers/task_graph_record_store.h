@@ -26,10 +26,12 @@ namespace fractos {
 //
 // Write goes on trying while the API server is away: all runs wait alike then. It ends, with an
 // error, when somebody else drives the run (Aborted), when the TaskGraph was deleted (NotFound),
-// when the API server will not have the record (InvalidArgument), when it has refused all records
-// of the namespace for ten seconds, as for want of a right or of an admission webhook (what the
-// server said), and when this operator stops or leads no more (Cancelled). What is refused may be
-// the matter of one namespace, and whoever waits for it in Write keeps the runs of others waiting.
+// when the API server will not have the record (InvalidArgument), when it has refused this record,
+// or all of the namespace, for ten seconds, as for want of a right or of an admission webhook (what
+// the server said), and when this operator stops or leads no more (Cancelled). What is refused may
+// be the matter of one namespace, and whoever waits for it in Write keeps the runs of others
+// waiting: of a namespace that is refused for so long one write at a time asks the server, not
+// sooner than ten seconds after it refused last; the others end at once with what it said.
 //
 // Thread-safe; one Write of a run at a time.
 class TaskGraphRecordStore final : public RecordStore {
@@ -43,8 +45,8 @@ class TaskGraphRecordStore final : public RecordStore {
     std::stop_token stop;
     // Whether this process leads, asked before each write; may be empty.
     std::function<bool()> leads;
-    // Told what the server, or the way to it, made of a write, be it tried again or given up; on
-    // the writer's thread; may be empty.
+    // Told what the server, or the way to it, made of a write, be it tried again or given up, or
+    // of the one for which this one was not tried; on the writer's thread; may be empty.
     std::function<void(const kube::Object& task_graph, const absl::Status& why)> on_error;
   };
   explicit TaskGraphRecordStore(Options options) : options_(std::move(options)) {}
@@ -67,16 +69,25 @@ class TaskGraphRecordStore final : public RecordStore {
     uint64_t redrive = 0;
     bool settled = false;
   };
-  // Since when nothing of a namespace could be written, and when that was found last.
+  // A namespace of which nothing could be written.
   struct Refused {
+    // The first refusal since which no write came through. Before it has lasted for long, a try
+    // that begins later than kPatience after `last` starts it anew.
     Time since;
     Time last;
+    absl::Status status;   // what was said last
+    bool probing = false;  // being refused for long: whether a write of it asks the server
+    bool ForLong() const;
   };
   // One write, and once more when the conflict was none.
   absl::Status TryWrite(const RunRecord& record, WallTime said_at, Entry* entry);
   absl::StatusOr<bool> Resolve(const kube::Object& attempted, Entry* entry);
-  // Takes note of what became of a write of the namespace.
-  bool IsRefusedForLong(const std::string& ns, const absl::Status& status);
+  // Whether to ask the server for a write of the namespace, which NoteAnswer then ends; an error is
+  // what it said, where that is known to be refused still.
+  absl::Status MayAsk(const std::string& ns);
+  // Takes note of what became of a try that began at `start`. Whether it is a refusal, and the
+  // namespace has now been refused for kPatience.
+  bool NoteAnswer(const std::string& ns, Time start, const absl::Status& status);
   absl::Status Settle(const RunId& run, absl::Status why);
 
   const Options options_;

@@ -39,6 +39,25 @@ class TaskGraphRecordStoreTest : public ::testing::Test {
     if (written.ok()) version_ = *written;
     return written.status();
   }
+  // Another run of the namespace, tracked.
+  RunRecord Another() {
+    kube::Object object("fractos.dev/v1alpha1", "TaskGraph", "ns", "other");
+    object.mutable_spec()["steps"] = kube::Json::array();
+    object = server_.Put(kRuns, object);
+    RunRecord record = record_;
+    record.run = RunIdOf(object.uid());
+    store_->Track(record.run, object, {"ns", 1, 3, 0});
+    return record;
+  }
+  // Until all of the namespace is known to be refused.
+  void RefuseForLong(const absl::Status& refused) {
+    client_.Inject(Failing("update-status", "", refused, 2));
+    std::thread writer([&] { EXPECT_EQ(Write(), refused); });
+    ASSERT_GE(time_.AwaitWaiterWithin(std::chrono::milliseconds(1), seconds(1)).count(), 0);
+    time_.Advance(seconds(10));
+    writer.join();
+    version_ = store_->Track(record_.run, object_, {"ns", 1, 3, 0});
+  }
   kube::Object Stored() { return *server_.Find(kRuns, "run"); }
   bool Settled() { return store_->IsSettled(record_.run); }
 
@@ -176,6 +195,7 @@ TEST_F(TaskGraphRecordStoreTest, ARunWhoseNamespaceIsRefusedForLongHoldsNobodyUp
     EXPECT_EQ(client_.count("update-status"), tries + 1);
 
     client_.ClearFaults();
+    time_.Advance(seconds(10));
     version_ = store_->Track(record_.run, object_, {"ns", 1, 3, 0});
     ASSERT_TRUE(Write().ok());
     object_ = Stored();
@@ -192,6 +212,68 @@ TEST_F(TaskGraphRecordStoreTest, WhatWasRefusedLongAgoIsForgotten) {
   time_.Advance(seconds(61));
   version_ = store_->Track(record_.run, object_, {"ns", 1, 3, 0});
   writer = std::thread([this] { EXPECT_TRUE(Write().ok()); });
+  ASSERT_GE(time_.AwaitWaiterWithin(std::chrono::milliseconds(1), seconds(1)).count(), 0);
+  time_.Advance(seconds(1));
+  writer.join();
+}
+
+// promise: O-51
+TEST_F(TaskGraphRecordStoreTest, ARunThatAloneIsRefusedHoldsNobodyUp) {
+  const absl::Status refused = kube::ForbiddenError(kTaskGraphs, "update", "run");
+  kube::Fault alone = Failing("update-status", "", refused, -1);
+  alone.name = "run";
+  client_.Inject(alone);
+  std::thread writer([&] { EXPECT_EQ(Write(), refused); });
+  ASSERT_GE(time_.AwaitWaiterWithin(std::chrono::milliseconds(1), seconds(1)).count(), 0);
+  EXPECT_TRUE(store_->Write(Another(), 1).ok());
+  time_.Advance(seconds(10));
+  writer.join();
+  EXPECT_TRUE(Settled());
+}
+
+// promise: O-51
+TEST_F(TaskGraphRecordStoreTest, OfARefusedNamespaceOneWriteAtATimeAsks) {
+  const absl::Status refused = kube::InternalError("webhook");
+  RefuseForLong(refused);
+  const RunRecord other = Another();
+  const size_t tries = client_.count("update-status");
+  EXPECT_EQ(store_->Write(other, 1).status(), refused);
+  EXPECT_EQ(client_.count("update-status"), tries) << "it was refused just now";
+
+  time_.Advance(seconds(10));
+  kube::Fault hangs;
+  hangs.verb = "update-status";
+  hangs.delay = Duration::max();
+  client_.Inject(hangs);
+  std::thread writer([this] { EXPECT_TRUE(absl::IsDeadlineExceeded(Write())); });
+  ASSERT_TRUE(client_.AwaitCalls("update-status", tries + 1));
+  EXPECT_EQ(store_->Write(other, 1).status(), refused) << "while the other one asks";
+  EXPECT_TRUE(store_->IsSettled(other.run));
+  time_.Advance(seconds(10));
+  writer.join();
+  EXPECT_TRUE(absl::IsDeadlineExceeded(store_->Write(other, 1).status())) << "the newest answer";
+  EXPECT_EQ(client_.count("update-status"), tries + 1);
+
+  time_.Advance(seconds(10));
+  EXPECT_TRUE(store_->Write(other, 1).ok());
+  version_ = store_->Track(record_.run, object_, {"ns", 1, 3, 0});
+  EXPECT_TRUE(Write().ok()) << "all may ask again";
+}
+
+// promise: O-51
+TEST_F(TaskGraphRecordStoreTest, AnErrorThatPassedDoesNotCountForALaterOne) {
+  const absl::Status passing = kube::InternalError("leader changed");
+  client_.Inject(Failing("update-status", "", passing));
+  std::thread writer([this] { EXPECT_TRUE(absl::IsNotFound(Write())); });
+  ASSERT_GE(time_.AwaitWaiterWithin(std::chrono::milliseconds(1), seconds(1)).count(), 0);
+  server_.Remove(kRuns, "run");
+  time_.Advance(seconds(1));
+  writer.join();
+
+  time_.Advance(seconds(30));
+  const RunRecord other = Another();
+  client_.Inject(Failing("update-status", "", passing));
+  writer = std::thread([&] { EXPECT_TRUE(store_->Write(other, 1).ok()); });
   ASSERT_GE(time_.AwaitWaiterWithin(std::chrono::milliseconds(1), seconds(1)).count(), 0);
   time_.Advance(seconds(1));
   writer.join();
