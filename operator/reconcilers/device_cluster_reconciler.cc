@@ -19,7 +19,8 @@ namespace {
 
 constexpr char kPodsOfCluster[] = "devicecluster";
 constexpr char kNameTaken[] = "NameTaken";
-// How soon a cluster that waits for its turn to roll asks again.
+// How soon a cluster that waits for its turn to roll asks again, and one that waits in its turn
+// looks whether it has it still: by its status the next operator finds whose turn it is.
 constexpr std::chrono::seconds kTurnPoll{5};
 // How long replicas that stand may take to be heard by an operator that takes over.
 constexpr std::chrono::seconds kHeardWithin{10};
@@ -339,6 +340,7 @@ absl::Status DeviceClusterReconciler::Roll(Subject* subject) {
                                    [](const PodState& pod) { return pod.ready; });
     if (whole && static_cast<int64_t>(observed.pods.size()) == subject->replicas) turn_.Yield(name);
     observed.ends_turn = turn_.holder() == name;
+    if (observed.ends_turn) subject->LookAgain(kTurnPoll);
     return absl::OkStatus();
   }
   if (spec.manual) {
@@ -352,7 +354,10 @@ absl::Status DeviceClusterReconciler::Roll(Subject* subject) {
     subject->LookAgain(kTurnPoll);
     return absl::OkStatus();
   }
-  if (observed.rollout.action != Rollout::Action::kDelete) return absl::OkStatus();
+  if (observed.rollout.action != Rollout::Action::kDelete) {
+    subject->LookAgain(kTurnPoll);
+    return absl::OkStatus();
+  }
   Say(*subject->object, kube::EventType::kNormal, "ReplacingPod",
       absl::StrCat("pod ", observed.rollout.pod, " is of an earlier version or template",
                    observed.rollout.why.empty() ? "" : "; ", observed.rollout.why));

@@ -347,6 +347,36 @@ TEST_F(DeviceClusterReconcilerTest, OneClusterRollsAtATime) {
 }
 
 // promise: O-21
+TEST_F(DeviceClusterReconcilerTest, WhoeverWaitsInItsTurnSaysSoonThatItLostIt) {
+  for (const int replicas : {1, 2}) {  // the last pod to replace, and one of those before
+    const std::string name = absl::StrCat("rolls", replicas);
+    PutCluster(name, replicas);
+    ReconcileOk(name);
+    for (int i = 0; i < replicas; ++i) PutPod(name, i, "old");
+    SetRevision(name, "new");
+    PutCluster("math", 1);
+    ReconcileOk("math");
+    PutPod("math", 0, "old");
+    SetRevision("math", "new");
+
+    ReconcileOk(name);
+    const int replaced = HasPod(absl::StrCat(name, "-0")) ? 1 : 0;
+    PutPod(name, replaced, "new", /*ready=*/false);
+    const absl::StatusOr<ctrl::Result> holds = Reconcile(name);
+    ASSERT_TRUE(holds.ok());
+    EXPECT_EQ(holds->requeue_after, seconds(5));
+    EXPECT_EQ(Condition("Progressing", name), "True RollingUpdate");
+    world_.time.Advance(std::chrono::minutes(10));
+    ReconcileOk("math");
+    EXPECT_FALSE(HasPod("math-0")) << "it got nowhere";
+    ReconcileOk(name);
+    EXPECT_NE(Condition("Progressing", name), "True RollingUpdate");
+    PutPod("math", 0, "new");
+    ReconcileOk("math");
+  }
+}
+
+// promise: O-21
 TEST_F(DeviceClusterReconcilerTest, AnOperatorThatTakesOverLetsTheOneThatRollsGoOn) {
   for (const char* name : {"math", "storage"}) {
     PutCluster(name, 1);
