@@ -23,7 +23,8 @@ std::vector<StepPtr> FilledIn(const std::vector<StepPtr>& steps, const RunRecord
 }  // namespace
 
 void RunCore::Impl::Fail(Event& event, Failure failure) {
-  record_.failure = std::move(failure);
+  // The failure of a step, which may have failed while others went on, stays the reason.
+  if (record_.failed_step.empty()) record_.failure = std::move(failure);
   if (record_.phase == RunPhase::kRunning && !plan_.on_failure.empty()) {
     StartErrorContinuation(event);
   } else {

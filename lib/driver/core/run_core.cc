@@ -121,6 +121,7 @@ void RunCore::Impl::Learn(const ClusterView& view) {
 
 void RunCore::Impl::Cancel(Event& event) {
   if (finished_ || ending_) return;
+  record_.failed_step.clear();
   record_.failure = {reason::kCancelled, "the run was cancelled"};
   Finish(event, RunPhase::kCancelled);
 }
@@ -134,7 +135,9 @@ std::optional<Time> RunCore::Impl::NextTick() const {
 void RunCore::Impl::Tick(Event& event) {
   if (finished_) return;
   if (!ending_ && event.now >= deadline_) {
-    if (record_.phase != RunPhase::kFailing) record_.failure = DeadlineFailure();
+    if (record_.phase != RunPhase::kFailing && record_.failed_step.empty()) {
+      record_.failure = DeadlineFailure();
+    }
     Finish(event, RunPhase::kFailed);
   }
   if (event.now >= write_due_) Write(event);

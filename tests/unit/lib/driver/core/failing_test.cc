@@ -175,6 +175,39 @@ TEST_F(FailingTest, AtTheDeadlineWhatFailedFirstStaysTheReason) {
   EXPECT_EQ(record().failure.reason, "Broken");
 }
 
+// promise: G-09
+TEST_F(FailingTest, SoItDoesWhereOtherBranchesWentOnUntilThen) {
+  plan_.on_failure.clear();
+  Run();
+  ReportFrom(kA, {GivenFailure("one", {})});
+  Advance(seconds(60));
+  EXPECT_EQ(record().phase, RunPhase::kFailed);
+  EXPECT_EQ(record().failed_step, "one");
+  EXPECT_EQ(record().failure.reason, "Broken");
+}
+
+// promise: G-09
+TEST_F(FailingTest, AndWhereTheGraphThenCannotGrow) {
+  plan_.on_failure.clear();
+  Run();
+  ReportFrom(kA, {GivenFailure("one", {})});
+  ReportFrom(kB, {Given("two", "no steps at all", {}, ResultState::kRefined)});
+  EXPECT_EQ(TheWrite().phase, RunPhase::kFailed);
+  EXPECT_EQ(record().failed_step, "one");
+  EXPECT_EQ(record().failure.reason, "Broken");
+}
+
+// promise: R-17
+TEST_F(FailingTest, ThatARunWasCancelledIsNotOfTheStepThatHadFailed) {
+  plan_.on_failure.clear();
+  Run();
+  ReportFrom(kA, {GivenFailure("one", {})});
+  Begin();
+  core_->Cancel(now_, &actions_);
+  EXPECT_EQ(TheWrite().failure.reason, "Cancelled");
+  EXPECT_EQ(TheWrite().failed_step, "");
+}
+
 // promise: R-17
 TEST_F(FailingTest, ACancelledRunSaysSoAndChangesNoMore) {
   Run();
