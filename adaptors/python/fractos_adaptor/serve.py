@@ -12,7 +12,7 @@ import traceback
 from concurrent.futures import ThreadPoolExecutor
 
 from . import wire
-from .device import Failure, Input, Passed, Request
+from .device import Failure, Input, Passed, RefinedStep, Request
 
 
 def _connect(path):
@@ -85,6 +85,14 @@ def _refinement(steps):
                            wire.field(3, json.dumps(step.arguments)) + inputs +
                            b"".join(wire.integer(5, index) for index in step.after))
     return wire.field(5, body)
+
+
+def _is_buffer(value):
+    try:
+        memoryview(value)
+    except TypeError:
+        return False
+    return True
 
 
 def _value(value):
@@ -193,11 +201,16 @@ class _Server:
             if request.operation not in self._operations:
                 raise Failure("Unimplemented", f"there is no operation '{request.operation}'")
             answer = getattr(self._device, request.operation)(request)
-            if answer is None:
-                return _failure("Internal", f"operation '{request.operation}' returned None"), None
             if isinstance(answer, Passed):
                 return wire.field(4, answer.name), None
-            return (_refinement(answer), None) if isinstance(answer, list) else _value(answer)
+            if isinstance(answer, list) and all(isinstance(step, RefinedStep) for step in answer):
+                return _refinement(answer), None
+            # Of a number, bytes() would make so many zeros.
+            if isinstance(answer, str) or _is_buffer(answer):
+                return _value(answer)
+            return _failure("Internal", f"operation '{request.operation}' returned "
+                            f"{type(answer).__name__}: return bytes, str, Passed or a list of "
+                            "RefinedStep"), None
         except Failure as failure:
             return _failure(failure.reason, failure.message, failure.retryable), None
 

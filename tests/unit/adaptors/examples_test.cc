@@ -33,7 +33,11 @@ TEST(PythonKitTest, WhatReturnsNothingAndWhatRaisesIsToldAsWhatItIs) {
   AdaptorProcess echo({"sh", "-c", "exec python3 \"$0\" 2>\"$1\"",
                        FRACTOS_SOURCE_DIR "/tests/unit/adaptors/python_echo.py", errors});
   ASSERT_THAT(echo.Configure("{}").value_or(""), HasSubstr("\"nothing\""));
-  EXPECT_EQ(echo.Call("nothing", "{}").failure().message(), "operation 'nothing' returned None");
+  EXPECT_EQ(
+      echo.Call("nothing", "{}").failure().message(),
+      "operation 'nothing' returned NoneType: return bytes, str, Passed or a list of RefinedStep");
+  EXPECT_THAT(echo.Call("number", "{}").failure().message(), HasSubstr("'number' returned int"));
+  EXPECT_THAT(echo.Call("numbers", "{}").failure().message(), HasSubstr("'numbers' returned list"));
   EXPECT_THAT(echo.Call("divide", "{}").failure().message(), HasSubstr("ZeroDivisionError"));
   std::ifstream file(errors);
   const std::string text{std::istreambuf_iterator<char>(file), {}};

@@ -15,8 +15,8 @@ class Echo(Device):
     concurrency = 4
     description = {"device": "echo", "stateful": False, "operations": [
         {"name": name, "deterministic": True, "effect": "none"}
-        for name in ("identity", "copy", "sleep", "fail", "nothing", "divide", "leave", "mumble",
-                     "unspeakable")]}
+        for name in ("identity", "copy", "sleep", "fail", "nothing", "number", "numbers", "divide",
+                     "leave", "mumble", "unspeakable")]}
 
     def identity(self, request):
         return Passed("data")
@@ -34,6 +34,12 @@ class Echo(Device):
 
     def nothing(self, request):
         return None
+
+    def number(self, request):
+        return 6
+
+    def numbers(self, request):
+        return [6]
 
     def divide(self, request):
         return 1 // 0
