@@ -35,7 +35,7 @@ namespace {
 constexpr const char* kFooter = R"(
 Commands work on this machine, with daemons as child processes, unless called as `kubectl fractos`
 or given -n, -A, --context or --kubeconfig: then on that cluster. watch, trace and logs are always
-of a cluster; resume, up and down always of this machine.
+of a cluster; resume, up and down are of this machine alone, and refused with those.
 
 Exit codes: 0 succeeded, 1 failed, 2 bad input, 3 deadline, 130 interrupted,
 141 succeeded, but nobody read it.

@@ -15,6 +15,7 @@
 #include "cli/local_file.h"
 #include "cli/paths.h"
 #include "cli/run_program.h"
+#include "lib/plan/names.h"
 
 namespace fractos {
 namespace {
@@ -30,19 +31,24 @@ absl::StatusOr<PlacedCluster> FindStorage(const RemoteName& remote,
   if (inputs.default_clusters) {
     absl::StatusOr<std::optional<KeptCentre>> kept = FindKeptCentre();
     if (!kept.ok()) return kept.status();
+    inputs.clusters_are_up = kept->has_value();
     if (kept->has_value()) inputs.clusters = std::move((*kept)->clusters);
   }
+  std::vector<std::string> names;
   for (PlacedCluster& placed : inputs.clusters) {
-    if (placed.cluster.FullName() != remote.cluster) continue;
+    names.push_back(placed.cluster.FullName());
+    if (names.back() != remote.cluster) continue;
     if (ShippedAdaptor(placed.cluster) != "storage") {
       return absl::InvalidArgumentError(absl::StrCat(
           "DeviceCluster ", remote.cluster, " is no storage; cp reads and writes storage only"));
     }
     return std::move(placed);
   }
-  return absl::InvalidArgumentError(
-      absl::StrCat("there is no DeviceCluster ", remote.cluster,
-                   device_files.empty() ? "; name the file that defines it with --devices" : ""));
+  const char* const file =
+      device_files.empty() ? "; name the file that defines it with --devices" : "";
+  return absl::InvalidArgumentError(absl::StrCat("there is no DeviceCluster ", remote.cluster,
+                                                 DidYouMean(remote.cluster, names),
+                                                 inputs.clusters_are_up ? WhatIsUp(inputs) : file));
 }
 
 // Says what a program wrote on its standard error, as our own.

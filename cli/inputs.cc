@@ -194,6 +194,10 @@ bool MayFollow(const Diagnostic& later, const Diagnostic& unread) {
          (unread.field == "spec.deadline" && absl::StrContains(later.message, "the deadline"));
 }
 
+bool IsUnknownDevice(const Diagnostic& one) {
+  return absl::StartsWith(one.message, "there is no device ");
+}
+
 }  // namespace
 
 std::vector<Diagnostic> CheckGraph(const TaskGraph& graph, const Inputs& inputs,
@@ -205,17 +209,19 @@ std::vector<Diagnostic> CheckGraph(const TaskGraph& graph, const Inputs& inputs,
     if (!inputs.default_clusters) SayThatNoneShips(inputs, &wrong);
     return wrong;
   }
-  // Whoever forgot that one is up looks for the devices that ship.
+  for (Diagnostic& one : wrong) {
+    if (IsUnknownDevice(one)) absl::StrAppend(&one.message, WhatIsUp(inputs));
+  }
+  return wrong;
+}
+
+std::string WhatIsUp(const Inputs& inputs) {
   std::vector<std::string> names;
   for (const PlacedCluster& placed : inputs.clusters) {
     names.emplace_back(absl::StripPrefix(placed.cluster.FullName(), "default/"));
   }
-  for (Diagnostic& one : wrong) {
-    if (!absl::StartsWith(one.message, "there is no device ")) continue;
-    absl::StrAppend(&one.message, "; the data centre that is up has ", absl::StrJoin(names, ", "),
-                    "; `fractosctl down` ends it");
-  }
-  return wrong;
+  return absl::StrCat("; the data centre that is up has ", absl::StrJoin(names, ", "),
+                      "; `fractosctl down` ends it");
 }
 
 std::vector<Diagnostic> CheckInputs(const Inputs& inputs, const ParameterValues& parameters) {
@@ -232,6 +238,7 @@ std::vector<Diagnostic> CheckInputs(const Inputs& inputs, const ParameterValues&
       if (absl::c_any_of(unread, [&](const Diagnostic& one) { return MayFollow(later, one); })) {
         more = true;
       } else {
+        more = more || IsUnknownDevice(later);  // what its operations take is not looked at
         wrong.push_back(std::move(later));
       }
     }

@@ -62,9 +62,12 @@ absl::StatusOr<ParameterValues> ParseParameters(const std::vector<std::string>& 
 std::vector<Diagnostic> CheckGraph(const TaskGraph& graph, const Inputs& inputs,
                                    const ParameterValues& parameters);
 
+// What to add where a device is not there: which ones the data centre that is up has.
+std::string WhatIsUp(const Inputs& inputs);
+
 // inputs.diagnostics, and what CheckGraph says of what could be read all the same. Steps with a
-// fault of the former kind, and what may only follow from it, are left out: the last line then says
-// that there may be more.
+// fault of the former kind, and what may only follow from it, are left out; and what a device that
+// is not there would take is not looked at. The last line then says that there may be more.
 std::vector<Diagnostic> CheckInputs(const Inputs& inputs, const ParameterValues& parameters);
 
 // "namespace/name" of a step's device.

@@ -209,7 +209,8 @@ std::string WayOut(absl::string_view why) {
        "correct the key, or put a file there: `fractosctl cp FILE DEVICE:KEY`, with --devices if "
        "the graph's file defines the device"},
       {"AlreadyExists",
-       "storage never replaces a file: give another key, or delete that one first"},
+       "storage never replaces a file: give another key, or delete that one first, by a step "
+       "{device: storage, operation: delete, arguments: {key: KEY}}"},
       {"NotAnImage", "the step takes a JPEG or PNG file; look at what its input really is"},
       {"DivisionByZero", "guard the step with `when`, or handle the failure with onFailure"},
       {reason::kDeadlineExceeded, "give the run more time: --deadline, or spec.deadline"},
@@ -230,6 +231,7 @@ std::string WayOut(absl::string_view why) {
       {reason::kMemoryExhausted, "make values smaller, or have fewer of them at a time"},
       {reason::kTooManySteps, "a run has at most 256 steps, those it grows included"},
       {reason::kAdaptorCrashed, "run with -v to see what the adaptor wrote before it ended"},
+      {"Internal", "run with -v to see what the adaptor wrote"},
       {"ResourceExhausted", "make room on the disk or in memory, then `fractosctl run` again"},
   };
   for (const Hint& hint : kHints) {

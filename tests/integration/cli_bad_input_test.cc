@@ -162,6 +162,8 @@ TEST_F(BadInputTest, WhatIsWrongOnTheCommandLineIsBadInputToo) {
   Refused({"help", "nonsense"}, "nonsense");
   Refused({"cp", "a", "b"}, "cp FILE storage:KEY");
   Refused({"cp", "a", "nowhere:b"}, "there is no DeviceCluster default/nowhere");
+  Refused({"cp", "a", "storag:b"},
+          "there is no DeviceCluster default/storag, did you mean \"default/storage\"?");
 }
 
 }  // namespace

@@ -20,6 +20,7 @@
 namespace fractos {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
@@ -198,6 +199,9 @@ TEST(InputsTest, WhatMayOnlyFollowFromAFaultIsNotSaidButThatThereMayBeMore) {
             "more may show once these are right\n");
   EXPECT_THAT(AllFaultsOf({{"kind: TaskGraph", "kind: Graph"}}),
               HasSubstr("\nmore may show once these are right\n"));
+  EXPECT_THAT(AllFaultsOf({{"device: cnn", "device: cnm"}}),
+              AllOf(HasSubstr("there is no device \"cnm\", did you mean \"cnn\"?\n"),
+                    HasSubstr("\nmore may show once these are right\n")));
 }
 
 TEST(DrawTest, DotHasEveryStepAndEdge) {
