@@ -20,7 +20,7 @@ pid_t LockOwner(const std::string& path) {
   asked.l_type = F_WRLCK;
   asked.l_whence = SEEK_SET;
   if (!file.valid() || ::fcntl(file.get(), F_GETLK, &asked) != 0) return 0;
-  // Not above 0 for one that this process cannot see.
+  // Not above 0 for one that this process cannot see; and nobody is to end init.
   return asked.l_type == F_UNLCK || asked.l_pid <= 1 ? 0 : asked.l_pid;
 }
 

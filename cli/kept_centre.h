@@ -39,8 +39,13 @@ struct UpOptions {
   bool verbose = false;
 };
 
+// Starts a data centre that stays, and returns once it is up. Forks, so call it before any thread
+// starts. With `foreground` it returns when a signal has ended it: kExitInterrupted if that came
+// while it was starting.
 ExitCode Up(const UpOptions& options);
+// Ends it, also one that is starting. OK when there is none.
 ExitCode Down();
+// Prints it as `format` says; kExitFailed when there is none.
 ExitCode ShowStatus(const std::string& format);
 
 }  // namespace fractos

@@ -9,7 +9,7 @@ namespace fractos {
 
 // Opens those of the descriptors 0 to 2 that the caller has closed, lest the next file or lock be
 // taken for one of them. Reading such an input and writing such an output still fails; what is said
-// on such an error stream is lost. Call first.
+// on such an error stream is lost. Ends the process where there is no /dev/null. Call first.
 void OpenStandardDescriptors();
 
 // A write to a pipe whose reader has gone fails from now on instead of ending the process, which

@@ -1,4 +1,4 @@
-// What the main thread of a command waits for: something changed, or the user pressed Ctrl-C.
+// What the main thread of a command waits for: something changed, or a signal asks it to end.
 #ifndef FRACTOS_CLI_WAKEUP_H_
 #define FRACTOS_CLI_WAKEUP_H_
 

@@ -44,11 +44,13 @@ class Root {
   // NotFound naming the key when there is no such file, FailedPrecondition when it is a folder.
   absl::StatusOr<File> OpenFile(absl::string_view key) const;
 
-  // Creates the file with `bytes`, folders included. Until this returns no reader sees anything of
-  // it; when it has returned OK the bytes are on disk, and the folders that lead to them. OK when
-  // equal bytes are already there, AlreadyExists when other bytes are, which then stay.
-  // ResourceExhausted when the disk is full, Cancelled when asked to stop before the file is there;
-  // nothing is left then.
+  // Creates the file with `bytes`, folders included. No reader ever sees a part of it; when this
+  // has returned OK the bytes are on disk, and the folders that lead to them. OK when equal bytes
+  // are already there, AlreadyExists when other bytes are, which then stay. ResourceExhausted when
+  // the disk is full, Cancelled when asked to stop before the file is there, Aborted when it was
+  // deleted meanwhile, FailedPrecondition in a folder that cannot be written, InvalidArgument for a
+  // key that is none: nothing is left then but folders. After any other error the file may be
+  // there, and not on disk: put it again.
   absl::Status Put(absl::string_view key, absl::string_view bytes,
                    const std::stop_token& stop = {}) const;
 

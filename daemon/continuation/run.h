@@ -57,7 +57,8 @@ struct Attempt {
   Time due;  // while kStarved or kBackoff: to be tried again then
   Timing timing;
   std::optional<Outcome> staged;
-  // Whose bytes have moved since the adaptor got the inputs; taken over once it has answered.
+  // The last edge along which bytes were said to have moved since the adaptor got the inputs: where
+  // they all are is taken over once it has answered.
   std::optional<EdgeKey> renewed;
 
   // From here on: once committed.

@@ -21,7 +21,8 @@
 namespace fractos {
 
 // The stream to an adaptor, what it says of itself first, and how it ended. Whoever holds it may
-// write to it and read from it, even when the adaptor is gone: both fail then.
+// write to it and read from it, even when the adaptor is gone: both fail then. To let go of it ends
+// nothing: call End, once, before the next Launch.
 //
 // Threads: Launch, Describe and End are for the one thread that uses the launcher. The rest is
 // thread-safe.

@@ -50,7 +50,7 @@ class DriverMemory {
   // `quota_bytes` bounds what is kept and what is on its way, together. `on_pulled` is called once
   // for each pull, cancelled or not, without a lock: on a thread of the client's, within Cancel, or
   // within the destructor, never within Bring. It hands what it gets to Keep, and to Drop if that
-  // says so. `random` outlives this, and must be unpredictable and thread-safe.
+  // says so or the run has gone. `random` outlives this, and must be unpredictable and thread-safe.
   DriverMemory(Incarnation self, uint64_t quota_bytes, Random* random, OnPulled on_pulled);
   // Cancels all pulls, and waits until `on_pulled` was told of each.
   ~DriverMemory() = default;
@@ -58,7 +58,7 @@ class DriverMemory {
   DriverMemory& operator=(const DriverMemory&) = delete;
 
   // Gives what is kept to daemons at `endpoint`, as MemoryServer. Fails when nobody can listen
-  // there.
+  // there. Call once, before anything else.
   absl::Status Serve(const std::string& endpoint);
 
   // The value as RunCore::Pulled wants it, or why there is none; nothing when it is pulled now, as

@@ -61,8 +61,9 @@ class LinkTable {
   // The endpoint with the port that was chosen; empty before Listen.
   std::string endpoint() const;
 
-  // Where to dial the replicas of a cluster; an empty endpoint says nothing. As many clusters are
-  // remembered as a LeaderBook has, and the same ones.
+  // Where to dial the replicas of a cluster; an empty endpoint says nothing. Beyond
+  // LeaderBook::kMostClusters the first is forgotten: who is told what a LeaderBook calls news, in
+  // that order, has the same ones.
   void Learn(const ClusterView& cluster);
 
   // Keeps a Link to `peer` open from now on, dialling again (as Redial says) whenever it breaks,

@@ -30,12 +30,13 @@ class Outbox {
   bool due() const { return due_; }
   void MakeDue() { due_ = !frames_.empty(); }
 
-  // The oldest messages that fit in one frame. Not when it is empty.
+  // The oldest frame: messages gathered up to kMaxGatheredBytes, or a longer one alone. Not when it
+  // is empty.
   std::string TakeFrame();
   void Clear();
 
  private:
-  std::deque<std::string> frames_;  // each as long as may be
+  std::deque<std::string> frames_;  // oldest first
   size_t bytes_ = 0;
   bool due_ = false;
 };

@@ -16,7 +16,7 @@ namespace fractos {
 Continuation RestFrom(const StepPtr& first, const std::vector<StepPtr>& later,
                       const std::vector<OperationSignature>& signatures, const LeaderBook& book);
 
-// The clusters where steps of `continuation` are done, and what they may refine to: each once and
+// The clusters where steps of `continuation` are done, and where what they refine to may be: each once and
 // sorted, valid as long as it is.
 std::vector<std::string_view> ClustersOf(const Continuation& continuation);
 

@@ -21,7 +21,7 @@ constexpr char kByRun[] = "run";
 constexpr std::chrono::minutes kOrphanPatience{1};
 // How soon a run is taken up again that was let go of since this operator seemed to lead no more.
 constexpr std::chrono::seconds kDoubtPoll{1};
-// And how soon one whose record the API server refused.
+// And how soon one whose record the API server refused. Less than the record store's kRefusedUntil.
 constexpr std::chrono::seconds kRefusedPoll{30};
 constexpr size_t kMaxOrphans = 10'000;
 

@@ -17,9 +17,10 @@ constexpr kube::BackoffOptions kBackoff{.initial = std::chrono::milliseconds(50)
                                         .jitter = 1,
                                         .cap = std::chrono::seconds(5),
                                         .reset_after = {}};
-// How long a record, or all of a namespace, may be refused before its runs are let go of. One that
-// is taken up again and refused again, as is found out within kRefusedUntil, is let go of at once.
+// How long a record, or all of a namespace, may be refused before its runs are let go of.
 constexpr std::chrono::seconds kPatience{10};
+// How long that is remembered: one that is refused again within it is let go of at once. More than
+// the reconciler's kRefusedPoll, after which a run is taken up again.
 constexpr std::chrono::minutes kRefusedUntil{1};
 // How soon the server is asked again for a namespace that is refused for so long. Each time may
 // hold a writer for kRequestTimeout, as when a webhook hangs.

@@ -45,8 +45,8 @@ class TaskGraphRecordStore final : public RecordStore {
     std::stop_token stop;
     // Whether this process leads, asked before each write; may be empty.
     std::function<bool()> leads;
-    // Told what the server, or the way to it, made of a write, be it tried again or given up, or
-    // of the one for which this one was not tried; on the writer's thread; may be empty.
+    // Called on the writer's thread for each try that failed; and for each write that was not tried
+    // because its namespace is refused, with what the server said last. May be empty.
     std::function<void(const kube::Object& task_graph, const absl::Status& why)> on_error;
   };
   explicit TaskGraphRecordStore(Options options) : options_(std::move(options)) {}
@@ -69,14 +69,14 @@ class TaskGraphRecordStore final : public RecordStore {
     uint64_t redrive = 0;
     bool settled = false;
   };
-  // A namespace of which nothing could be written.
+  // A circuit breaker for one namespace: closed until it has been refused for kPatience, then open.
   struct Refused {
     // The first refusal since which no write came through. Before it has lasted for long, a try
     // that begins later than kPatience after `last` starts it anew.
     Time since;
     Time last;
     absl::Status status;   // what was said last
-    bool probing = false;  // being refused for long: whether a write of it asks the server
+    bool probing = false;  // half-open: a write of it asks the server
     bool ForLong() const;
   };
   // One write, and once more when the conflict was none.
