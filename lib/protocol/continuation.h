@@ -16,8 +16,8 @@ namespace fractos {
 Continuation RestFrom(const StepPtr& first, const std::vector<StepPtr>& later,
                       const std::vector<OperationSignature>& signatures, const LeaderBook& book);
 
-// The clusters where steps of `continuation` are done, and where what they refine to may be: each once and
-// sorted, valid as long as it is.
+// The clusters where steps of `continuation` are done, and where what they refine to may be: each
+// once and sorted, valid as long as it is.
 std::vector<std::string_view> ClustersOf(const Continuation& continuation);
 
 }  // namespace fractos

@@ -36,7 +36,8 @@ class LeaderBook {
   // `peer` cannot be reached: if it was believed to lead, try the next replica.
   void Lost(const Address& peer);
 
-  // The newest epoch known of a cluster, also of one whose endpoints are not; 0: none, or forgotten.
+  // The newest epoch known of a cluster, also of one whose endpoints are not; 0: none, or
+  // forgotten.
   uint64_t EpochOf(const std::string& cluster) const;
   void SawEpoch(const std::string& cluster, uint64_t epoch);
 
@@ -55,8 +56,8 @@ class LeaderBook {
   static void TryNext(ClusterView& view);
 
   RecentMap<std::string, Entry> entries_{kMostClusters};
-  // Heard of clusters while they were not in entries_. Apart, so that others who are told what Learn
-  // calls news, and keep as many, forget them in the same order.
+  // Heard of clusters while they were not in entries_. Apart, so that others who are told what
+  // Learn calls news, and keep as many, forget them in the same order.
   RecentMap<std::string, uint64_t> epochs_{kMostClusters};
 };
 
