@@ -84,7 +84,7 @@ format: | have-check-deps ## clang-format every C++ file
 	@git ls-files -z '*.h' '*.cc' | xargs -0 clang-format -i
 
 .PHONY: check
-check: build/dev/build.ninja | have-check-deps ## format, layout, headers, thread-safety, promises, documents
+check: build/dev/build.ninja | have-check-deps ## format, layout, CRDs, headers, thread-safety, promises, documents
 	@JOBS=$(JOBS) tools/check.sh build/dev
 
 .PHONY: tidy

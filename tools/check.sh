@@ -9,7 +9,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 build=${1:?a build directory, as in: tools/check.sh build/dev}
 shift
-[ $# -gt 0 ] || set -- scripts words format includes headers threads promises docs demo
+[ $# -gt 0 ] || set -- scripts words format includes crds headers threads promises docs demo
 jobs=${JOBS:-2}
 
 files() { git ls-files -z --cached --others --exclude-standard -- "$@"; }
@@ -44,6 +44,8 @@ check_threads() { tools/check_compile.py threads --build "$build" --jobs "$jobs"
 check_tidy() {
   tools/check_compile.py tidy --build "$build" --jobs "$jobs" ${BASE:+--base "$BASE"}
 }
+# The chart installs its own copies.
+check_crds() { tools/sync_crds.sh --check; }
 check_promises() { tools/promises.py --check; }
 
 programs() { ninja -C "$build" -j"$jobs" --quiet programs; }

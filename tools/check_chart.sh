@@ -9,7 +9,7 @@
 # fails and says so. The last line is "chart: N passed, M failed".
 set -uo pipefail
 cd "$(dirname "$0")/.."
-[ $# -gt 0 ] || set -- crds lint unit docs metrics dashboards rules schemas kube-score kube-linter \
+[ $# -gt 0 ] || set -- lint unit docs metrics dashboards rules schemas kube-score kube-linter \
                        dashboard-linter admission server
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/fractos
 chart=helm/fractos
@@ -46,8 +46,6 @@ render() {
   "$helm" template fractos "$chart" --namespace fractos-system --kube-version "$kubernetes" \
     --api-versions monitoring.coreos.com/v1 "${flags[@]}"
 }
-
-check_crds() { tools/sync_crds.sh --check; }
 
 check_lint() {
   local helm status=0 values; helm=$(tool helm) || return
